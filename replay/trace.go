@@ -44,6 +44,16 @@ func ParsePort(name string) (Port, error) {
 	return 0, fmt.Errorf("port %q: not one of p1 to p%d", name, Ports)
 }
 
+// MarshalText implements [encoding.TextMarshaler].
+func (p Port) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (p *Port) UnmarshalText(text []byte) error {
+	v, err := ParsePort(string(text))
+	*p = v
+	return err
+}
+
 // Packet is one Ethernet frame that enters the bridge.
 type Packet struct {
 	// Port is the port at which the frame enters.
