@@ -1,0 +1,104 @@
+package oracle_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ctdiff/ctdiff/oracle"
+	"github.com/ctdiff/ctdiff/oracle/oracletest"
+	"github.com/ctdiff/ctdiff/replay"
+)
+
+func TestConfirm(t *testing.T) {
+	bad := func() []replay.Observation { return oracletest.Founding(oracletest.NeighborSolicitation()).Obs }
+	good := func() []replay.Observation { return oracletest.Fixed().Obs }
+	short := good()
+	short[0].Packets = nil
+	trace := oracletest.Fixed().Trace
+	for _, c := range []struct {
+		name    string
+		runs    [][]replay.Observation
+		outcome oracle.Outcome
+		reason  string
+		k       int
+	}{
+		{"no run", nil, oracle.Inconclusive, "no run", 0},
+		{"all diverge", [][]replay.Observation{bad(), bad(), bad()}, oracle.Diverge, "", 3},
+		{"all agree", [][]replay.Observation{good(), good()}, oracle.Agree, "", 0},
+		{"one agrees", [][]replay.Observation{good()}, oracle.Agree, "", 0},
+		{"one diverges", [][]replay.Observation{bad()}, oracle.Inconclusive, "one run", 1},
+		{"flickers", [][]replay.Observation{bad(), good(), bad()}, oracle.Inconclusive, "run 1 and run 2: bridge tc differs from itself", 2},
+		{"cannot be compared", [][]replay.Observation{short, short}, oracle.Inconclusive, "shows 0 of", 0},
+		{"another number of bridges", [][]replay.Observation{good(), good()[:1]}, oracle.Inconclusive, "1 bridges", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := oracle.Confirm(trace, c.runs)
+			if v.Outcome != c.outcome || !strings.Contains(v.Reason, c.reason) || v.Diverged != c.k || v.Runs != len(c.runs) {
+				t.Errorf("%s, %q, %d of %d; want %s, %q, %d", v.Outcome, v.Reason, v.Diverged, v.Runs, c.outcome, c.reason, c.k)
+			}
+			if (v.Signature != "") != (v.Outcome == oracle.Diverge) {
+				t.Errorf("%s with signature %q", v.Outcome, v.Signature)
+			}
+		})
+	}
+}
+
+// A bridge that translates a port otherwise in each run shows nothing about
+// another bridge.
+func TestSelfAgrees(t *testing.T) {
+	c := oracletest.ChangedEntry("", func(*replay.ConntrackEntry) {})
+	a, b := c.Obs[1], oracletest.ChangedEntry("", func(*replay.ConntrackEntry) {}).Obs[1]
+	b.Conntrack[0].Timeout += 3
+	b.Flows[0].Packets++
+	if v := oracle.SelfAgrees(c.Trace, a, b); v.Outcome != oracle.Agree || len(v.Notes) == 0 {
+		t.Errorf("timeouts and counters: %+v", v)
+	}
+	a.Conntrack[0].Reply = "10.0.0.2 > 10.9.9.9 sport=53 dport=1024"
+	b.Conntrack[0].Reply = "10.0.0.2 > 10.9.9.9 sport=53 dport=61000"
+	if v := oracle.SelfAgrees(c.Trace, a, b); v.Outcome != oracle.Inconclusive || v.Signature != "" {
+		t.Errorf("ports: %+v", v)
+	}
+	a.Crash, b.Crash = "[ 1.0] BUG: a+0x10/0x20", "[ 2.0] BUG: a+0x30/0x40"
+	if v := oracle.SelfAgrees(c.Trace, a, b); v.Outcome != oracle.Agree {
+		t.Errorf("the same crash: %+v", v)
+	}
+	b.Crash = ""
+	if v := oracle.SelfAgrees(c.Trace, a, b); v.Outcome != oracle.Inconclusive {
+		t.Errorf("a crash in one run: %+v", v)
+	}
+}
+
+func TestConfirmUnstableSignature(t *testing.T) {
+	c := oracletest.Founding(oracletest.NeighborSolicitation())
+	other := oracletest.Fixed()
+	other.Obs[1] = c.Obs[0]
+	other.Obs[0] = c.Obs[1]
+	v := oracle.Confirm(c.Trace, [][]replay.Observation{c.Obs, other.Obs, c.Obs})
+	if v.Outcome != oracle.Inconclusive || v.Diverged != 2 {
+		t.Errorf("%+v", v)
+	}
+}
+
+func ExampleCompare() {
+	c := oracletest.Founding(oracletest.NeighborSolicitation())
+	v := oracle.Compare(c.Trace, c.Obs)
+	fmt.Println(v.Outcome, v.Signature)
+	fmt.Println(v.Differences[0].Text)
+	// Output:
+	// diverge system~tc/ct_state/recirc1/-inv-trk/icmpv6
+	// packet 1 is +trk in system but -trk in tc at recirculation 1
+}
+
+func ExampleConfirm() {
+	bad := oracletest.Founding(oracletest.NeighborSolicitation())
+	good := []replay.Observation{bad.Obs[0], bad.Obs[1]}
+	good[1].Packets = bad.Obs[0].Packets
+	runs := [][]replay.Observation{bad.Obs, bad.Obs, good}
+	v := oracle.Confirm(bad.Trace, runs)
+	fmt.Println(v.Outcome, v.Diverged, "of", v.Runs)
+	fmt.Println(v.Reason)
+	// Output:
+	// inconclusive 2 of 3
+	// run 1 and run 3: bridge tc differs from itself: packet 1 is -trk in tc but +trk in tc #2 at recirculation 1
+}

@@ -1,0 +1,43 @@
+package oracle
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// signature names what differs between bridges a and b.
+func (c *comparison) signature(a, b int, list []found) string {
+	f := slices.MinFunc(list, func(x, y found) int {
+		return cmp.Or(
+			cmp.Compare(place(x.Kind, x.Packet), place(y.Kind, y.Packet)),
+			cmp.Compare(slices.Index(kindOrder, x.Kind), slices.Index(kindOrder, y.Kind)),
+			preferWitness(x, y),
+			cmp.Compare(x.Step, y.Step),
+		)
+	})
+	s := fmt.Sprintf("%s~%s/%s", c.obs[a].Bridge, c.obs[b].Bridge, f.Kind)
+	if f.Kind == CTState {
+		s += fmt.Sprintf("/recirc%d", f.Step)
+	}
+	s += "/" + f.token
+	if f.class != "" {
+		s += "/" + f.class
+	}
+	if f.Kind == CTState && slices.ContainsFunc(list, func(o found) bool { return o.Packet == f.Packet && o.Subject == "looped" }) {
+		s += "/looped"
+	}
+	return s
+}
+
+// preferWitness orders a difference that the witness shows before one that the
+// rules as given show: the bits that these look at vary from trace to trace.
+func preferWitness(x, y found) int {
+	switch {
+	case x.Witness == y.Witness:
+		return 0
+	case x.Witness:
+		return -1
+	}
+	return 1
+}
