@@ -1,0 +1,165 @@
+// Package agent runs as PID 1 in a guest: it brings two Open vSwitch bridges
+// up (one for the rules as given, one for their witness copy), injects frames
+// at their ports, captures what leaves them, and dumps flows and connections.
+//
+// The guest's time is virtual: it stands still while a processor is busy and
+// leaps to the next timer when none is (time-travel=inf-cpu of User-Mode
+// Linux). So the agent never blocks while it waits for the host, or time would
+// run on: it spins, and the host stops the guest's process meanwhile.
+package agent
+
+import (
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"sync"
+
+	"crypto/sha256"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ctdiff/ctdiff/replay/wire"
+)
+
+//go:embed *.go
+var source embed.FS
+
+// Build identifies the source that this agent is built from: host and guest
+// must have the same, or a message could mean different things to them.
+var Build = sync.OnceValue(func() string {
+	sum := sha256.New()
+	for _, files := range []fs.FS{source, wire.Source} {
+		names, err := fs.Glob(files, "*.go")
+		if err != nil {
+			panic(err) // the pattern is constant
+		}
+		for _, name := range names {
+			text, err := fs.ReadFile(files, name)
+			if err != nil {
+				panic(err) // the file is embedded
+			}
+			fmt.Fprintf(sum, "%s %d\n", name, len(text))
+			sum.Write(text)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:16]
+})
+
+// Main is the agent's main function. It returns only if the guest has to end.
+func Main() {
+	runtime.LockOSThread()
+	if os.Getpid() != 1 {
+		fmt.Println(Build())
+		return
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "ctdiff-agent:", err)
+	}
+	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
+		fmt.Fprintln(os.Stderr, "ctdiff-agent: power off:", err)
+	}
+}
+
+// A guest is what the agent has brought up.
+type guest struct {
+	channel *wire.Channel
+	given   bridge
+	witness bridge
+	counter *flowCounter
+	log     *kernelLog
+}
+
+func run() error {
+	if err := mountAll(); err != nil {
+		return err
+	}
+	conn, err := openChannel()
+	if err != nil {
+		return err
+	}
+	channel := wire.NewChannel(conn)
+	release, err := kernelRelease()
+	if err != nil {
+		return err
+	}
+	if err := channel.Send(&wire.Hello{Build: Build(), Kernel: release}); err != nil {
+		return err
+	}
+	msg, err := channel.Receive()
+	if err != nil {
+		return err
+	}
+	boot, ok := msg.(*wire.Boot)
+	if !ok {
+		return fmt.Errorf("got %T where Boot was due", msg)
+	}
+	conn.block = boot.Interactive
+	g, ready := bringUp(boot)
+	if err := channel.Send(ready); err != nil {
+		return err
+	}
+	if g == nil {
+		return errors.New(ready.Error)
+	}
+	g.channel = channel
+	return g.serve()
+}
+
+// bringUp starts everything that boot asks for. If that fails, the guest is
+// nil and the message says why.
+func bringUp(boot *wire.Boot) (*guest, *wire.Ready) {
+	g := &guest{given: bridge{name: "br0", prefix: "p"}, witness: bridge{name: "br1", prefix: "w"}}
+	version, err := g.start(boot)
+	if err != nil {
+		return nil, &wire.Ready{Error: err.Error()}
+	}
+	return g, &wire.Ready{OVS: version}
+}
+
+func (g *guest) start(boot *wire.Boot) (version string, err error) {
+	if err := addEntropy(boot.Entropy); err != nil {
+		return "", err
+	}
+	if err := quietNetwork(); err != nil {
+		return "", err
+	}
+	for _, b := range []*bridge{&g.given, &g.witness} {
+		if err := b.openPorts(); err != nil {
+			return "", err
+		}
+	}
+	if g.log, err = openKernelLog(); err != nil {
+		return "", err
+	}
+	if version, err = startSwitch(boot, g.given, g.witness); err != nil {
+		return "", err
+	}
+	g.counter, err = newFlowCounter(boot.Offload)
+	return version, err
+}
+
+// serve answers the host's messages until the channel breaks.
+func (g *guest) serve() error {
+	for {
+		msg, err := g.channel.Receive()
+		if err != nil {
+			return err
+		}
+		var answer any
+		switch m := msg.(type) {
+		case *wire.Replay:
+			answer = g.replay(m)
+		case *wire.Exec:
+			answer = g.exec(m)
+		default:
+			return fmt.Errorf("got %T, which the host does not send", msg)
+		}
+		if err := g.channel.Send(answer); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ctdiff/ctdiff/replay/wire"
+)
+
+// channelDevice is the network device behind which the host is.
+const channelDevice = "vec0"
+
+// packetConn is the guest's end of the channel: a packet socket.
+type packetConn struct {
+	fd int
+	// block makes reads wait in the kernel instead of spinning.
+	block bool
+}
+
+func openChannel() (*packetConn, error) {
+	index, err := setUp(channelDevice, wire.MTU)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("socket on %s: %w", channelDevice, err)
+	}
+	address := unix.SockaddrLinklayer{Ifindex: index, Protocol: htons(unix.ETH_P_ALL)}
+	if err := unix.Bind(fd, &address); err != nil {
+		return nil, fmt.Errorf("bind to %s: %w", channelDevice, err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
+		return nil, fmt.Errorf("ignore outgoing on %s: %w", channelDevice, err)
+	}
+	// A trace of full size has to fit while nobody reads.
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20); err != nil {
+		return nil, fmt.Errorf("receive buffer on %s: %w", channelDevice, err)
+	}
+	return &packetConn{fd: fd}, nil
+}
+
+// ReadFrame implements [wire.Conn].
+func (c *packetConn) ReadFrame(buf []byte) (int, error) {
+	flags := unix.MSG_DONTWAIT
+	if c.block {
+		flags = 0
+	}
+	for {
+		n, _, err := unix.Recvfrom(c.fd, buf, flags)
+		switch {
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+			// Let whatever else can run do so, without letting time run.
+			unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+		case err != nil:
+			return 0, err
+		default:
+			return n, nil
+		}
+	}
+}
+
+// WriteFrame implements [wire.Conn].
+func (c *packetConn) WriteFrame(frame []byte) error {
+	for {
+		_, err := unix.Write(c.fd, frame)
+		if errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.EAGAIN) {
+			unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+			continue
+		}
+		return err
+	}
+}
+
+// setUp sets a network device's MTU, if that is not 0, and its up flag, and
+// returns its index.
+func setUp(device string, mtu int) (index int, err error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	request := func(what uint, set func(*unix.Ifreq)) (*unix.Ifreq, error) {
+		ifr, err := unix.NewIfreq(device)
+		if err != nil {
+			return nil, err
+		}
+		set(ifr)
+		if err := unix.IoctlIfreq(fd, what, ifr); err != nil {
+			return nil, fmt.Errorf("set up device %s: %w", device, err)
+		}
+		return ifr, nil
+	}
+	if mtu != 0 {
+		if _, err := request(unix.SIOCSIFMTU, func(r *unix.Ifreq) { r.SetUint32(uint32(mtu)) }); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := request(unix.SIOCSIFFLAGS, func(r *unix.Ifreq) { r.SetUint16(unix.IFF_UP) }); err != nil {
+		return 0, err
+	}
+	ifr, err := request(unix.SIOCGIFINDEX, func(*unix.Ifreq) {})
+	if err != nil {
+		return 0, err
+	}
+	return int(ifr.Uint32()), nil
+}
+
+func htons(v uint16) uint16 { return v<<8 | v>>8 }

@@ -1,0 +1,3 @@
+package lab
+
+func confine(files guestFiles) error { return nil }

@@ -1,0 +1,320 @@
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ctdiff/ctdiff/replay/agent"
+	"github.com/ctdiff/ctdiff/replay/wire"
+)
+
+// guestMemory is what a guest's kernel is given. Most of it is never touched:
+// see the figures in the README.
+const guestMemory = "128M"
+
+// startTimeout bounds the time from exec to bridges that are up, answerTimeout
+// that of one answer; both are far beyond what a loaded machine needs.
+const (
+	startTimeout  = 60 * time.Second
+	answerTimeout = 60 * time.Second
+)
+
+// entropyBytes is what the kernel's generator wants before it gives any.
+const entropyBytes = 64
+
+// guestFiles are the files that a guest is made of.
+type guestFiles struct {
+	kernel string // the User-Mode Linux executable
+	root   string // the directory that the guest may read
+	initrd string // the archive with the agent
+}
+
+// guestOptions are what distinguishes one guest of the same files.
+type guestOptions struct {
+	offload bool
+	// console is what a real-time guest's shell reads and writes; a guest
+	// without has virtual time.
+	console *os.File
+}
+
+// A guest is one User-Mode Linux process with our agent as PID 1.
+type guest struct {
+	process *os.Process
+	channel *wire.Channel
+	socket  *os.File
+	output  tail
+	exited  chan struct{} // closed once the process is reaped
+	virtual bool
+	kernel  string
+	ovs     string
+	kill    func()
+}
+
+// GuestError is the failure of a guest, with the last it printed. The trace
+// under which it happened, if any, is a finding.
+type GuestError struct {
+	// Doing says what the guest was at.
+	Doing string
+	// Output has the last lines of the guest's console.
+	Output string
+	Err    error
+}
+
+func (e *GuestError) Error() string {
+	text := fmt.Sprintf("guest failed: %s: %v", e.Doing, e.Err)
+	if e.Output != "" {
+		text += "\nthe guest's last words:\n" + e.Output
+	}
+	return text
+}
+
+func (e *GuestError) Unwrap() error { return e.Err }
+
+// ErrGuestDied is the error of a guest whose process has ended.
+var ErrGuestDied = errors.New("the guest's process ended")
+
+// startGuest boots a guest and waits until its bridges are up.
+func startGuest(ctx context.Context, files guestFiles, options guestOptions) (*guest, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("channel to a guest: %w", err)
+	}
+	theirs := os.NewFile(uintptr(pair[1]), "guest's end of the channel")
+	defer theirs.Close()
+	if err := unix.SetNonblock(pair[0], true); err != nil {
+		unix.Close(pair[0])
+		return nil, fmt.Errorf("channel to a guest: %w", err)
+	}
+	g := &guest{
+		socket:  os.NewFile(uintptr(pair[0]), "channel to a guest"),
+		exited:  make(chan struct{}),
+		virtual: options.console == nil,
+	}
+	g.channel = wire.NewChannel((*socketConn)(g.socket))
+	if err := g.launch(files, options, theirs); err != nil {
+		g.socket.Close()
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := g.handshake(ctx, options); err != nil {
+		g.close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// launch starts the process.
+func (g *guest) launch(files guestFiles, options guestOptions, channel *os.File) error {
+	cmd := exec.Command(files.kernel, arguments(files, options)...)
+	cmd.Env = []string{"TMPDIR=" + memoryDir()}
+	cmd.ExtraFiles = []*os.File{channel}
+	cmd.Stdout, cmd.Stderr = &g.output, &g.output
+	if options.console != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, options.console)
+	}
+	// In a group of its own a guest is not hit by the terminal's Ctrl-C, and
+	// can be killed together with the processes it runs its own in.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	go func() {
+		// Pdeathsig is the death of the thread that starts the process, and
+		// the confinement is one of a thread: so one is set apart for it,
+		// until the guest ends.
+		runtime.LockOSThread()
+		if err := confine(files); err != nil {
+			started <- fmt.Errorf("confine a guest: %w", err)
+			return
+		}
+		if err := cmd.Start(); err != nil {
+			started <- fmt.Errorf("start a guest: %w", err)
+			return
+		}
+		started <- nil
+		cmd.Wait() // how it ended is not as telling as what it printed
+		close(g.exited)
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	g.process = cmd.Process
+	g.kill = sync.OnceFunc(func() { unix.Kill(-cmd.Process.Pid, unix.SIGKILL) })
+	return nil
+}
+
+func arguments(files guestFiles, options guestOptions) []string {
+	args := []string{
+		"mem=" + guestMemory,
+		"initrd=" + files.initrd,
+		"rdinit=/ctdiff-agent",
+		// The guest may see this much of the host's files (fs/hostfs).
+		"hostfs=" + files.root,
+		// Nowhere to keep a control socket: none, and nothing left behind.
+		"uml_dir=/dev/null/",
+		fmt.Sprintf("vec0:transport=fd,fd=3,mtu=%d,depth=128", wire.MTU),
+		"con=null", "ssl=null", "con0=null,fd:1",
+		"quiet", "panic=-1", "oops=panic",
+	}
+	if options.console == nil {
+		return append(args, "time-travel=inf-cpu")
+	}
+	return append(args, "con1=fd:4")
+}
+
+// handshake brings the guest from its first message to bridges that are up.
+func (g *guest) handshake(ctx context.Context, options guestOptions) error {
+	msg, err := g.receive(ctx, "boot")
+	if err != nil {
+		return err
+	}
+	hello, ok := msg.(*wire.Hello)
+	if !ok {
+		return fmt.Errorf("guest sent %T where Hello was due", msg)
+	}
+	if hello.Build != agent.Build() {
+		return fmt.Errorf("guest has agent %s, this program speaks to %s", hello.Build, agent.Build())
+	}
+	g.kernel = hello.Kernel
+	boot := &wire.Boot{Offload: options.offload, Entropy: make([]byte, entropyBytes), Interactive: !g.virtual}
+	rand.Read(boot.Entropy)
+	if err := g.channel.Send(boot); err != nil {
+		return err
+	}
+	msg, err = g.receive(ctx, "start Open vSwitch")
+	if err != nil {
+		return err
+	}
+	ready, ok := msg.(*wire.Ready)
+	if !ok {
+		return fmt.Errorf("guest sent %T where Ready was due", msg)
+	}
+	if ready.Error != "" {
+		return &GuestError{Doing: "start Open vSwitch", Output: g.output.String(), Err: errors.New(ready.Error)}
+	}
+	g.ovs = ready.OVS
+	g.pause()
+	return nil
+}
+
+// call sends a message and waits for the answer. Between calls the guest is
+// stopped: it spins while it waits, see package agent.
+func (g *guest) call(ctx context.Context, msg any, doing string) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	g.resume()
+	if err := g.channel.Send(msg); err != nil {
+		return nil, g.failure(ctx, doing, err)
+	}
+	answer, err := g.receive(ctx, doing)
+	if err != nil {
+		return nil, err
+	}
+	g.pause()
+	return answer, nil
+}
+
+func (g *guest) pause() {
+	if g.virtual {
+		g.process.Signal(unix.SIGSTOP)
+	}
+}
+
+func (g *guest) resume() {
+	if g.virtual {
+		g.process.Signal(unix.SIGCONT)
+	}
+}
+
+// receive waits for a message. When ctx ends first, the guest is killed: there
+// is no way back to a known state.
+func (g *guest) receive(ctx context.Context, doing string) (any, error) {
+	stop := context.AfterFunc(ctx, g.kill)
+	msg, err := g.channel.Receive()
+	if !stop() && ctx.Err() != nil {
+		g.close()
+		return nil, fmt.Errorf("%s: %w", doing, context.Cause(ctx))
+	}
+	if err != nil {
+		return nil, g.failure(ctx, doing, err)
+	}
+	return msg, nil
+}
+
+func (g *guest) failure(ctx context.Context, doing string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
+	}
+	g.close() // waits for the last words
+	return &GuestError{Doing: doing, Output: g.output.String(), Err: fmt.Errorf("%w (%w)", ErrGuestDied, err)}
+}
+
+// close ends the guest and waits until it is gone.
+func (g *guest) close() {
+	g.kill()
+	<-g.exited
+	g.socket.Close()
+}
+
+// socketConn is the host's end of the channel.
+type socketConn os.File
+
+// ReadFrame implements [wire.Conn].
+func (s *socketConn) ReadFrame(buf []byte) (int, error) { return (*os.File)(s).Read(buf) }
+
+// WriteFrame implements [wire.Conn].
+func (s *socketConn) WriteFrame(frame []byte) error {
+	_, err := (*os.File)(s).Write(frame)
+	return err
+}
+
+// tailSize is how much of a guest's output is kept.
+const tailSize = 16 << 10
+
+// A tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	data []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.data = append(t.data, p...)
+	if extra := len(t.data) - tailSize; extra > 0 {
+		t.data = append(t.data[:0], t.data[extra:]...)
+	}
+	return len(p), nil
+}
+
+// String returns what was kept, without control characters.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clean := strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f {
+			return r
+		}
+		return -1
+	}, string(t.data))
+	return strings.TrimSpace(clean)
+}
+
+// memoryDir is where a guest makes the file that is its memory; the file has
+// no name any more once the guest runs.
+func memoryDir() string {
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
+		return "/dev/shm"
+	}
+	return os.TempDir()
+}
