@@ -69,8 +69,10 @@ type guest struct {
 	channel *wire.Channel
 	given   bridge
 	witness bridge
-	counter *flowCounter
-	log     *kernelLog
+	// vswitchd is the process ID of ovs-vswitchd.
+	vswitchd int
+	counter  *flowCounter
+	log      *kernelLog
 }
 
 func run() error {
@@ -135,7 +137,7 @@ func (g *guest) start(boot *wire.Boot) (version string, err error) {
 	if g.log, err = openKernelLog(); err != nil {
 		return "", err
 	}
-	if version, err = startSwitch(boot, g.given, g.witness); err != nil {
+	if version, g.vswitchd, err = startSwitch(boot, g.given, g.witness); err != nil {
 		return "", err
 	}
 	g.counter, err = newFlowCounter(boot.Offload)
@@ -155,6 +157,8 @@ func (g *guest) serve() error {
 			answer = g.replay(m)
 		case *wire.Exec:
 			answer = g.exec(m)
+		case *wire.Shell:
+			answer = shell(m)
 		default:
 			return fmt.Errorf("got %T, which the host does not send", msg)
 		}

@@ -23,6 +23,7 @@ const dumpBefore = 5 * time.Second
 func (g *guest) replay(m *wire.Replay) *wire.Replayed {
 	answer := &wire.Replayed{}
 	err := g.replayBoth(m, answer)
+	answer.Died = died(g.vswitchd, "ovs-vswitchd")
 	answer.KernelLog = g.log.read()
 	var refused *refusal
 	if errors.As(err, &refused) {

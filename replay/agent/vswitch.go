@@ -30,31 +30,31 @@ const startDeadline = 60 * time.Second
 
 // startSwitch starts ovsdb-server on a database that already says what is
 // wanted, and ovs-vswitchd, and waits until all ports are there. It returns
-// OVS's version.
-func startSwitch(boot *wire.Boot, bridges ...bridge) (version string, err error) {
+// OVS's version and the process ID of ovs-vswitchd.
+func startSwitch(boot *wire.Boot, bridges ...bridge) (version string, pid int, err error) {
 	if err := os.MkdirAll("/run/openvswitch", 0o755); err != nil {
-		return "", err
+		return "", 0, err
 	}
 	if err := writeDatabase(boot, bridges); err != nil {
-		return "", err
+		return "", 0, err
 	}
 	server, err := startDaemon("ovsdb-server", databaseFile, "--remote=punix:"+databaseSock, "--unixctl=/run/openvswitch/ovsdb.ctl")
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	if err := await(server, "ovsdb-server", func() bool { return exists(databaseSock) }); err != nil {
-		return "", err
+		return "", 0, err
 	}
-	if err := ageClock(); err != nil {
-		return "", err
+	if err := ageClock(boot.Interactive); err != nil {
+		return "", 0, err
 	}
 	vswitchd, err := startDaemon("ovs-vswitchd", "unix:"+databaseSock, "--unixctl="+controlSock)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	// Every thread that it makes inherits this: see bridge.send.
 	if err := unix.SchedSetAttr(vswitchd.Process.Pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 10}, 0); err != nil {
-		return "", fmt.Errorf("make ovs-vswitchd a real-time process: %w", err)
+		return "", 0, fmt.Errorf("make ovs-vswitchd a real-time process: %w", err)
 	}
 	ready := func() bool {
 		shown, err := control("dpif/show")
@@ -71,15 +71,33 @@ func startSwitch(boot *wire.Boot, bridges ...bridge) (version string, err error)
 		return true
 	}
 	if err := await(vswitchd, "ovs-vswitchd", ready); err != nil {
-		return "", err
+		return "", 0, err
 	}
-	return switchVersion()
+	version, err = switchVersion()
+	return version, vswitchd.Process.Pid, err
 }
 
 // ageClock waits until the guest has been up for more than 10 s: OVS 3.1
 // counts no processors before, and starts no handler for upcalls (fixed in
-// OVS 3.2 by b354cee2e). Virtual time passes them at once.
-func ageClock() error { return sleepUntil(11 * time.Second) }
+// OVS 3.2 by b354cee2e). Virtual time passes them at once; in real time it is
+// asked first whether that is needed.
+func ageClock(realTime bool) error {
+	if realTime {
+		path, err := lookPath("ovs-vswitchd")
+		if err != nil {
+			return err
+		}
+		cmd := exec.Cmd{Path: path, Args: []string{"ovs-vswitchd", "--version"}, Env: environment()}
+		text, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("version of ovs-vswitchd: %w", err)
+		}
+		if !strings.HasPrefix(versionPattern.FindString(string(text)), "3.1.") {
+			return nil
+		}
+	}
+	return sleepUntil(11 * time.Second)
+}
 
 // startDaemon starts an OVS daemon in the foreground, wherever its package
 // keeps it: Debian 11 has ovs-vswitchd and its libraries in a directory of

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"runtime"
@@ -38,6 +39,7 @@ type guestFiles struct {
 	kernel string // the User-Mode Linux executable
 	root   string // the directory that the guest may read
 	initrd string // the archive with the agent
+	memory string // the directory for the file that is the guest's memory
 }
 
 // guestOptions are what distinguishes one guest of the same files.
@@ -55,6 +57,7 @@ type guest struct {
 	socket  *os.File
 	output  tail
 	exited  chan struct{} // closed once the process is reaped
+	ended   *os.ProcessState
 	virtual bool
 	kernel  string
 	ovs     string
@@ -68,7 +71,9 @@ type GuestError struct {
 	Doing string
 	// Output has the last lines of the guest's console.
 	Output string
-	Err    error
+	// Crashed says that its kernel or ovs-vswitchd ended it, and nobody else.
+	Crashed bool
+	Err     error
 }
 
 func (e *GuestError) Error() string {
@@ -118,7 +123,7 @@ func startGuest(ctx context.Context, files guestFiles, options guestOptions) (*g
 // launch starts the process.
 func (g *guest) launch(files guestFiles, options guestOptions, channel *os.File) error {
 	cmd := exec.Command(files.kernel, arguments(files, options)...)
-	cmd.Env = []string{"TMPDIR=" + memoryDir()}
+	cmd.Env = []string{"TMPDIR=" + files.memory}
 	cmd.ExtraFiles = []*os.File{channel}
 	cmd.Stdout, cmd.Stderr = &g.output, &g.output
 	if options.console != nil {
@@ -142,13 +147,18 @@ func (g *guest) launch(files guestFiles, options guestOptions, channel *os.File)
 			return
 		}
 		started <- nil
-		cmd.Wait() // how it ended is not as telling as what it printed
+		_ = cmd.Wait()
+		g.ended = cmd.ProcessState
 		close(g.exited)
 	}()
 	if err := <-started; err != nil {
 		return err
 	}
 	g.process = cmd.Process
+	// A kernel that panics aborts: its last words are worth more than a core.
+	if err := unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil); err != nil {
+		slog.Debug("a guest may dump core", "error", err)
+	}
 	g.kill = sync.OnceFunc(func() { unix.Kill(-cmd.Process.Pid, unix.SIGKILL) })
 	return nil
 }
@@ -210,8 +220,13 @@ func (g *guest) handshake(ctx context.Context, options guestOptions) error {
 // call sends a message and waits for the answer. Between calls the guest is
 // stopped: it spins while it waits, see package agent.
 func (g *guest) call(ctx context.Context, msg any, doing string) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer in %v", answerTimeout))
 	defer cancel()
+	return g.wait(ctx, msg, doing)
+}
+
+// wait is call without a bound on the time.
+func (g *guest) wait(ctx context.Context, msg any, doing string) (any, error) {
 	g.resume()
 	if err := g.channel.Send(msg); err != nil {
 		return nil, g.failure(ctx, doing, err)
@@ -256,7 +271,28 @@ func (g *guest) failure(ctx context.Context, doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
 	}
 	g.close() // waits for the last words
-	return &GuestError{Doing: doing, Output: g.output.String(), Err: fmt.Errorf("%w (%w)", ErrGuestDied, err)}
+	return &GuestError{Doing: doing, Output: g.output.String(), Crashed: g.crashed(), Err: fmt.Errorf("%w (%v; %w)", ErrGuestDied, g.ended, err)}
+}
+
+// initDied is what a kernel says when its PID 1, our agent, ends.
+const initDied = "Attempted to kill init"
+
+// crashed reports whether a guest that is gone was ended by its kernel: one
+// that panics aborts (arch/um/kernel/um_arch.c, panic_exit). If somebody
+// killed the process, or the agent gave up, that is the lab's failure.
+func (g *guest) crashed() bool {
+	status, ok := g.ended.Sys().(syscall.WaitStatus)
+	if !ok || strings.Contains(g.output.String(), initDied) {
+		return false
+	}
+	if status.Signaled() {
+		switch status.Signal() {
+		case unix.SIGKILL, unix.SIGTERM, unix.SIGINT, unix.SIGHUP:
+			return false
+		}
+		return true
+	}
+	return status.ExitStatus() != 0
 }
 
 // close ends the guest and waits until it is gone.
@@ -308,13 +344,4 @@ func (t *tail) String() string {
 		return -1
 	}, string(t.data))
 	return strings.TrimSpace(clean)
-}
-
-// memoryDir is where a guest makes the file that is its memory; the file has
-// no name any more once the guest runs.
-func memoryDir() string {
-	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
-		return "/dev/shm"
-	}
-	return os.TempDir()
 }

@@ -68,6 +68,7 @@ const (
 	kindReplayed
 	kindExec
 	kindExecuted
+	kindShell
 )
 
 // Marshal returns the bytes of a message: a pointer to one of the message
@@ -106,6 +107,8 @@ func Unmarshal(data []byte) (any, error) {
 		msg = new(Exec)
 	case kindExecuted:
 		msg = new(Executed)
+	case kindShell:
+		msg = new(Shell)
 	default:
 		return nil, fmt.Errorf("%w: message of kind %d", ErrFrame, data[0])
 	}
@@ -131,6 +134,8 @@ func kindOf(msg any) (byte, error) {
 		return kindExec, nil
 	case *Executed:
 		return kindExecuted, nil
+	case *Shell:
+		return kindShell, nil
 	}
 	return 0, fmt.Errorf("%T is not a message", msg)
 }

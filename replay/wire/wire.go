@@ -62,6 +62,8 @@ type Replayed struct {
 	Refused *Refusal
 	// Error is not empty if the guest could not do what it was asked.
 	Error string
+	// Died says how ovs-vswitchd ended, if it has.
+	Died string
 	// Given and Witness are the runs through the two pipelines.
 	Given   Run
 	Witness Run
@@ -123,7 +125,15 @@ type Exec struct {
 	Rules []string
 }
 
-// Executed is the answer to [Exec].
+// Shell asks for a shell on the second console of an interactive guest. The
+// answer, an [Executed], comes when it ends.
+type Shell struct {
+	_ struct{} `cbor:",toarray"`
+	// Prompt is what the shell prompts with.
+	Prompt string
+}
+
+// Executed is the answer to [Exec] and [Shell].
 type Executed struct {
 	_      struct{} `cbor:",toarray"`
 	Stdout []byte
@@ -131,4 +141,6 @@ type Executed struct {
 	// Code is the exit code; -1 if the command could not be started, and
 	// Stderr then says why.
 	Code int
+	// Refused is not nil if OVS refused the pipeline; nothing was run then.
+	Refused *Refusal
 }

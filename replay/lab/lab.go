@@ -1,0 +1,286 @@
+// Package lab runs bridges: each is a guest of its own, a User-Mode Linux
+// process with our agent as PID 1 and Open vSwitch in it.
+//
+// [Open] boots one from an [image.Image]; it implements [replay.Replayer].
+// Guests are ordinary processes without privileges, and die with the process
+// that started them.
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ctdiff/ctdiff/replay"
+	"github.com/ctdiff/ctdiff/replay/lab/image"
+	"github.com/ctdiff/ctdiff/replay/wire"
+)
+
+// The bridges that there are.
+const (
+	// System has the kernel datapath only (hw-offload=false).
+	System = "system"
+	// TC offloads flows to TC (hw-offload=true).
+	TC = "tc"
+)
+
+// Bridges returns the names of the bridges that [Open] takes.
+func Bridges() []string { return []string{System, TC} }
+
+// A Bridge is one Open vSwitch bridge in a guest. It is safe for concurrent
+// use; replays wait for each other.
+type Bridge struct {
+	name  string
+	files guestFiles
+
+	mu       sync.Mutex
+	guest    *guest // nil once it has died
+	restarts int
+	closed   bool
+}
+
+// RefusedError says that Open vSwitch does not take a pipeline.
+type RefusedError struct {
+	// Rule is the rule's place in the pipeline, from 0; -1 if it is none in
+	// particular.
+	Rule int
+	// Text is the rule, Words what Open vSwitch says.
+	Text, Words string
+}
+
+func (e *RefusedError) Error() string {
+	if e.Rule < 0 {
+		return "Open vSwitch refuses the pipeline: " + e.Words
+	}
+	return fmt.Sprintf("Open vSwitch refuses rule %d, %q: %s", e.Rule, e.Text, e.Words)
+}
+
+// Open boots a bridge of the given name: about a second. The first call after
+// a change of the agent builds it.
+func Open(ctx context.Context, img image.Image, name string) (*Bridge, error) {
+	b, err := prepare(ctx, img, name)
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.guest, err = b.boot(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// prepare finds the files that a guest needs.
+func prepare(ctx context.Context, img image.Image, name string) (*Bridge, error) {
+	if !slices.Contains(Bridges(), name) {
+		return nil, &image.InputError{Err: fmt.Errorf("bridge %q: not one of %s", name, strings.Join(Bridges(), ", "))}
+	}
+	agent, err := initrd(ctx)
+	if err != nil {
+		return nil, err
+	}
+	memory, err := image.MemoryDir()
+	if err != nil {
+		return nil, err
+	}
+	return &Bridge{name: name, files: guestFiles{kernel: img.Kernel, root: img.Root, initrd: agent, memory: memory}}, nil
+}
+
+func (b *Bridge) boot(ctx context.Context) (*guest, error) {
+	g, err := startGuest(ctx, b.files, guestOptions{offload: b.name == TC})
+	if err != nil {
+		return nil, fmt.Errorf("bridge %s: %w", b.name, err)
+	}
+	return g, nil
+}
+
+// Name returns the bridge's name.
+func (b *Bridge) Name() string { return b.name }
+
+// Restarts returns how often a guest that died was replaced.
+func (b *Bridge) Restarts() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.restarts
+}
+
+// errClosed is the error of a bridge after its Close.
+var errClosed = errors.New("the bridge is closed")
+
+// running returns the guest, a new one if the last has died.
+func (b *Bridge) running(ctx context.Context) (*guest, error) {
+	if b.closed {
+		return nil, errClosed
+	}
+	if b.guest != nil {
+		return b.guest, nil
+	}
+	g, err := b.boot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.guest = g
+	b.restarts++
+	return g, nil
+}
+
+// call has a guest answer a message. A guest that fails is not used again.
+func (b *Bridge) call(ctx context.Context, g *guest, msg any, doing string) (any, error) {
+	answer, err := g.call(ctx, msg, doing)
+	if err != nil {
+		b.drop(g)
+		return nil, err
+	}
+	return answer, nil
+}
+
+// drop ends a guest whose state is not known any more.
+func (b *Bridge) drop(g *guest) {
+	g.close()
+	if b.guest == g {
+		b.guest = nil
+	}
+}
+
+// Replay implements [replay.Replayer]. A pipeline that Open vSwitch refuses is
+// a [RefusedError], a trace that no bridge can be given an
+// [image.InputError].
+func (b *Bridge) Replay(ctx context.Context, t replay.Trace, level replay.Level) (replay.Observation, error) {
+	msg, err := replayMessage(t)
+	if err != nil {
+		return replay.Observation{}, &image.InputError{Err: err}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	g, release, err := b.guestFor(ctx, level)
+	if err != nil {
+		return replay.Observation{}, err
+	}
+	defer release()
+	observation := replay.Observation{Bridge: b.name, Kernel: g.kernel, OVS: g.ovs, Packets: []replay.PacketWay{}, Flows: []replay.Flow{}, Conntrack: []replay.ConntrackEntry{}}
+	answer, err := b.call(ctx, g, msg, "replay")
+	var died *GuestError
+	if errors.As(err, &died) && died.Crashed {
+		observation.Crash = died.Output
+		return observation, nil
+	}
+	if err != nil {
+		return replay.Observation{}, fmt.Errorf("bridge %s: %w", b.name, err)
+	}
+	replayed, ok := answer.(*wire.Replayed)
+	if !ok {
+		return replay.Observation{}, fmt.Errorf("bridge %s: guest sent %T where Replayed was due", b.name, answer)
+	}
+	if replayed.Died != "" {
+		b.drop(g)
+		observation.Crash, observation.KernelLog = g.output.String()+"\n"+replayed.Died, replayed.KernelLog
+		return observation, nil
+	}
+	if err := b.failure(g, t, replayed); err != nil {
+		return replay.Observation{}, fmt.Errorf("bridge %s: %w", b.name, err)
+	}
+	if err := observe(&observation, t, replayed); err != nil {
+		return replay.Observation{}, fmt.Errorf("bridge %s: %w", b.name, err)
+	}
+	return observation, nil
+}
+
+// guestFor returns the guest for a replay of a level, and what to do with it
+// after.
+func (b *Bridge) guestFor(ctx context.Context, level replay.Level) (g *guest, release func(), err error) {
+	if level != replay.Booted {
+		g, err = b.running(ctx)
+		return g, func() {}, err
+	}
+	if b.closed {
+		return nil, nil, errClosed
+	}
+	g, err = b.boot(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return g, g.close, nil
+}
+
+// failure returns why the guest did not do what it was asked, if so.
+func (b *Bridge) failure(g *guest, t replay.Trace, r *wire.Replayed) error {
+	switch {
+	case r.Refused != nil:
+		return refusedError(t.Pipeline, r.Refused)
+	case r.Error != "":
+		b.drop(g)
+		return &GuestError{Doing: "replay", Output: g.output.String(), Err: errors.New(r.Error)}
+	}
+	return nil
+}
+
+func refusedError(rules replay.Pipeline, r *wire.Refusal) *RefusedError {
+	e := &RefusedError{Rule: -1, Words: r.Words}
+	// The witness copy's own rules follow the user's.
+	if r.Rule >= 0 && r.Rule < len(rules) {
+		e.Rule, e.Text = r.Rule, rules[r.Rule]
+	}
+	return e
+}
+
+// Result is what a command in a guest came to.
+type Result struct {
+	Stdout, Stderr []byte
+	// Code is the exit code; -1 if the command could not be started, and
+	// Stderr then says why.
+	Code int
+}
+
+// Exec runs a command in the guest, with rules as the bridge's flow table if
+// there are any. Rules that Open vSwitch refuses are a [RefusedError].
+func (b *Bridge) Exec(ctx context.Context, rules replay.Pipeline, argv ...string) (Result, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	g, err := b.running(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	answer, err := b.call(ctx, g, &wire.Exec{Argv: argv, Rules: rules}, "run "+strings.Join(argv, " "))
+	if err != nil {
+		return Result{}, fmt.Errorf("bridge %s: %w", b.name, err)
+	}
+	done, ok := answer.(*wire.Executed)
+	if !ok {
+		return Result{}, fmt.Errorf("bridge %s: guest sent %T where Executed was due", b.name, answer)
+	}
+	if done.Refused != nil {
+		return Result{}, refusedError(rules, done.Refused)
+	}
+	return Result{Stdout: done.Stdout, Stderr: done.Stderr, Code: done.Code}, nil
+}
+
+// Close ends the guest, and returns once it is gone.
+func (b *Bridge) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	if b.guest != nil {
+		b.guest.close()
+		b.guest = nil
+	}
+	return nil
+}
+
+// replayMessage is what a guest is asked.
+func replayMessage(t replay.Trace) (*wire.Replay, error) {
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	copied, err := witness(t.Pipeline)
+	if err != nil {
+		return nil, err
+	}
+	m := &wire.Replay{Rules: t.Pipeline, Witness: copied}
+	for _, p := range t.Packets {
+		m.Packets = append(m.Packets, wire.Packet{Port: uint8(p.Port), Gap: p.Gap, Frame: p.Frame})
+	}
+	return m, nil
+}
