@@ -24,7 +24,7 @@ func (c *comparison) signature(a, b int, list []found) string {
 	if f.class != "" {
 		s += "/" + f.class
 	}
-	if f.Kind == CTState && slices.ContainsFunc(list, func(o found) bool { return o.Packet == f.Packet && o.Subject == "looped" }) {
+	if f.Kind == CTState && slices.ContainsFunc(list, func(o found) bool { return o.Subject == "looped" }) {
 		s += "/looped"
 	}
 	return s

@@ -72,11 +72,16 @@ type guest struct {
 	// vswitchd is the process ID of ovs-vswitchd.
 	vswitchd int
 	counter  *flowCounter
-	log      *kernelLog
+	// used are the devices that packets have entered since the last purge.
+	used map[int]bool
+	log  *kernelLog
 }
 
 func run() error {
 	if err := mountAll(); err != nil {
+		return err
+	}
+	if err := quietNetwork(); err != nil {
 		return err
 	}
 	conn, err := openChannel()
@@ -114,7 +119,7 @@ func run() error {
 // bringUp starts everything that boot asks for. If that fails, the guest is
 // nil and the message says why.
 func bringUp(boot *wire.Boot) (*guest, *wire.Ready) {
-	g := &guest{given: bridge{name: "br0", prefix: "p"}, witness: bridge{name: "br1", prefix: "w"}}
+	g := &guest{used: map[int]bool{}, given: bridge{name: "br0", prefix: "p"}, witness: bridge{name: "br1", prefix: "w"}}
 	version, err := g.start(boot)
 	if err != nil {
 		return nil, &wire.Ready{Error: err.Error()}
@@ -124,9 +129,6 @@ func bringUp(boot *wire.Boot) (*guest, *wire.Ready) {
 
 func (g *guest) start(boot *wire.Boot) (version string, err error) {
 	if err := addEntropy(boot.Entropy); err != nil {
-		return "", err
-	}
-	if err := quietNetwork(); err != nil {
 		return "", err
 	}
 	for _, b := range []*bridge{&g.given, &g.witness} {

@@ -3,7 +3,9 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,29 +36,55 @@ func (g *guest) replay(m *wire.Replay) *wire.Replayed {
 	return answer
 }
 
+// replayBoth purges once: the flows of either bridge are not met by the packets
+// of the other, only connections are shared.
 func (g *guest) replayBoth(m *wire.Replay, answer *wire.Replayed) error {
-	for _, part := range []struct {
-		bridge *bridge
-		rules  []string
-		run    *wire.Run
-	}{
-		{&g.given, m.Rules, &answer.Given},
-		{&g.witness, m.Witness, &answer.Witness},
-	} {
-		if err := part.bridge.load(part.rules); err != nil {
+	if err := g.given.load(m.Rules); err != nil {
+		return err
+	}
+	if err := g.witness.load(m.Witness); err != nil {
+		return err
+	}
+	if err := g.purge(); err != nil {
+		return err
+	}
+	if err := g.runThrough(&g.given, m.Packets, &answer.Given); err != nil {
+		return err
+	}
+	var err error
+	if answer.Given.Conntrack, err = control("dpctl/dump-conntrack", "-m", "-s"); err != nil {
+		return err
+	}
+	if duration(m.Packets) >= dumpBefore {
+		// The flows would be gone when the witness has run.
+		if err := g.dumpFlows(&answer.Given); err != nil {
 			return err
 		}
-		if err := g.purge(); err != nil {
-			return err
-		}
-		if err := g.runThrough(part.bridge, m.Packets, part.run); err != nil {
-			return err
-		}
+	}
+	if err := flushConntrack(); err != nil {
+		return err
+	}
+	if err := g.runThrough(&g.witness, m.Packets, &answer.Witness); err != nil {
+		return err
+	}
+	if err := g.dumpFlows(&answer.Witness); err != nil {
+		return err
+	}
+	if duration(m.Packets) < dumpBefore {
+		answer.Given.Flows = append(answer.Given.Flows, answer.Witness.Flows...)
 	}
 	return nil
 }
 
-// runThrough sends the packets at their times and dumps what there is after.
+// duration returns the time from the first packet to the last.
+func duration(packets []wire.Packet) (sum time.Duration) {
+	for _, p := range packets {
+		sum += p.Gap
+	}
+	return sum
+}
+
+// runThrough sends the packets at their times.
 func (g *guest) runThrough(b *bridge, packets []wire.Packet, run *wire.Run) error {
 	buf := make([]byte, 65536)
 	due := time.Duration(0)
@@ -71,8 +99,10 @@ func (g *guest) runThrough(b *bridge, packets []wire.Packet, run *wire.Run) erro
 				return err
 			}
 		}
-		if err := sleepUntil(start + due); err != nil {
-			return err
+		if p.Gap > 0 {
+			if err := sleepUntil(start + due); err != nil {
+				return err
+			}
 		}
 		sent, err := g.sendOne(b, p, buf)
 		if err != nil {
@@ -80,11 +110,7 @@ func (g *guest) runThrough(b *bridge, packets []wire.Packet, run *wire.Run) erro
 		}
 		run.Packets = append(run.Packets, sent)
 	}
-	if err := g.dumpFlows(run); err != nil {
-		return err
-	}
-	run.Conntrack, err = control("dpctl/dump-conntrack", "-m")
-	return err
+	return nil
 }
 
 func (g *guest) sendOne(b *bridge, p wire.Packet, buf []byte) (wire.Sent, error) {
@@ -95,7 +121,9 @@ func (g *guest) sendOne(b *bridge, p wire.Packet, buf []byte) (wire.Sent, error)
 	if err != nil {
 		return wire.Sent{}, err
 	}
-	hits, err := g.counter.hits(b.index[p.Port-1])
+	device := b.index[p.Port-1]
+	g.used[device] = true
+	hits, err := g.counter.hits(device)
 	return wire.Sent{Hits: hits, Outputs: outputs}, err
 }
 
@@ -116,10 +144,10 @@ func (g *guest) purge() error {
 		if _, err := control("revalidator/purge"); err != nil {
 			return err
 		}
-		if err := netlink.ConntrackTableFlush(netlink.ConntrackTable); err != nil {
-			return fmt.Errorf("flush conntrack: %w", err)
+		if err := flushConntrack(); err != nil {
+			return err
 		}
-		flows, err := g.counter.read(append(g.given.index[:], g.witness.index[:]...)...)
+		flows, err := g.counter.read(slices.Collect(maps.Keys(g.used))...)
 		if err != nil {
 			return err
 		}
@@ -130,12 +158,20 @@ func (g *guest) purge() error {
 		count := strings.TrimSpace(string(entries))
 		if len(flows) == 0 && count == "0" {
 			clear(g.counter.counts)
+			clear(g.used)
 			return g.dropOutputs()
 		}
 		left = fmt.Sprintf("%d flows, %s conntrack entries", len(flows), count)
 		time.Sleep(10 * time.Millisecond)
 	}
 	return fmt.Errorf("purge: still %s after %d tries", left, purgeTries)
+}
+
+func flushConntrack() error {
+	if err := netlink.ConntrackTableFlush(netlink.ConntrackTable); err != nil {
+		return fmt.Errorf("flush conntrack: %w", err)
+	}
+	return nil
 }
 
 // dropOutputs throws away what is queued at the ports.

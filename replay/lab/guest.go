@@ -22,14 +22,18 @@ import (
 
 // guestMemory is what a guest's kernel is given. Most of it is never touched:
 // see the figures in the README.
-const guestMemory = "128M"
+const guestMemory = "56M"
 
 // startTimeout bounds the time from exec to bridges that are up, answerTimeout
 // that of one answer; both are far beyond what a loaded machine needs.
 const (
 	startTimeout  = 60 * time.Second
 	answerTimeout = 60 * time.Second
+	packetTimeout = 100 * time.Millisecond // more, for each packet of a trace
 )
+
+// addrNoRandomize is ADDR_NO_RANDOMIZE (include/uapi/linux/personality.h).
+const addrNoRandomize = 0x0040000
 
 // entropyBytes is what the kernel's generator wants before it gives any.
 const entropyBytes = 64
@@ -142,11 +146,21 @@ func (g *guest) launch(files guestFiles, options guestOptions, channel *os.File)
 			started <- fmt.Errorf("confine a guest: %w", err)
 			return
 		}
+		// With the same addresses each time a guest does the same each time,
+		// and has no hole in its memory that its kernel keeps a table of.
+		if _, _, errno := unix.Syscall(unix.SYS_PERSONALITY, addrNoRandomize, 0, 0); errno != 0 {
+			started <- fmt.Errorf("start a guest without random addresses: %w", errno)
+			return
+		}
 		if err := cmd.Start(); err != nil {
 			started <- fmt.Errorf("start a guest: %w", err)
 			return
 		}
 		started <- nil
+		// The processes in which it runs its own hold the channel open: they go
+		// before their leader is reaped, while the group's number is theirs.
+		_ = unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
 		_ = cmd.Wait()
 		g.ended = cmd.ProcessState
 		close(g.exited)
@@ -172,7 +186,7 @@ func arguments(files guestFiles, options guestOptions) []string {
 		"hostfs=" + files.root,
 		// Nowhere to keep a control socket: none, and nothing left behind.
 		"uml_dir=/dev/null/",
-		fmt.Sprintf("vec0:transport=fd,fd=3,mtu=%d,depth=128", wire.MTU),
+		fmt.Sprintf("vec0:transport=fd,fd=3,mtu=%d,depth=32", wire.MTU),
 		"con=null", "ssl=null", "con0=null,fd:1",
 		"quiet", "panic=-1", "oops=panic",
 	}
@@ -220,7 +234,11 @@ func (g *guest) handshake(ctx context.Context, options guestOptions) error {
 // call sends a message and waits for the answer. Between calls the guest is
 // stopped: it spins while it waits, see package agent.
 func (g *guest) call(ctx context.Context, msg any, doing string) (any, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer in %v", answerTimeout))
+	limit := answerTimeout
+	if m, ok := msg.(*wire.Replay); ok {
+		limit += time.Duration(len(m.Packets)) * packetTimeout
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer in %v", limit))
 	defer cancel()
 	return g.wait(ctx, msg, doing)
 }
@@ -228,10 +246,12 @@ func (g *guest) call(ctx context.Context, msg any, doing string) (any, error) {
 // wait is call without a bound on the time.
 func (g *guest) wait(ctx context.Context, msg any, doing string) (any, error) {
 	g.resume()
-	if err := g.channel.Send(msg); err != nil {
-		return nil, g.failure(ctx, doing, err)
-	}
-	answer, err := g.receive(ctx, doing)
+	answer, err := g.guarded(ctx, doing, func() (any, error) {
+		if err := g.channel.Send(msg); err != nil {
+			return nil, err
+		}
+		return g.channel.Receive()
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -251,11 +271,16 @@ func (g *guest) resume() {
 	}
 }
 
-// receive waits for a message. When ctx ends first, the guest is killed: there
-// is no way back to a known state.
-func (g *guest) receive(ctx context.Context, doing string) (any, error) {
+// receive waits for a message.
+func (g *guest) receive(ctx context.Context, doing string) (answer any, err error) {
+	return g.guarded(ctx, doing, g.channel.Receive)
+}
+
+// guarded does what may wait for the guest. When ctx ends first, the guest is
+// killed: there is no way back to a known state.
+func (g *guest) guarded(ctx context.Context, doing string, do func() (any, error)) (any, error) {
 	stop := context.AfterFunc(ctx, g.kill)
-	msg, err := g.channel.Receive()
+	answer, err := do()
 	if !stop() && ctx.Err() != nil {
 		g.close()
 		return nil, fmt.Errorf("%s: %w", doing, context.Cause(ctx))
@@ -263,7 +288,7 @@ func (g *guest) receive(ctx context.Context, doing string) (any, error) {
 	if err != nil {
 		return nil, g.failure(ctx, doing, err)
 	}
-	return msg, nil
+	return answer, nil
 }
 
 func (g *guest) failure(ctx context.Context, doing string, err error) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/ctdiff/ctdiff/replay"
 	"github.com/ctdiff/ctdiff/replay/ovs"
@@ -17,11 +18,11 @@ func observe(o *replay.Observation, t replay.Trace, r *wire.Replayed) error {
 	if len(r.Given.Packets) != len(t.Packets) || len(r.Witness.Packets) != len(t.Packets) {
 		return fmt.Errorf("guest shows %d and %d packets of %d", len(r.Given.Packets), len(r.Witness.Packets), len(t.Packets))
 	}
-	given, err := readRun(r.Given)
+	given, err := readRun(r.Given, "p")
 	if err != nil {
 		return err
 	}
-	copied, err := readRun(r.Witness)
+	copied, err := readRun(r.Witness, "w")
 	if err != nil {
 		return fmt.Errorf("witness: %w", err)
 	}
@@ -58,17 +59,19 @@ type run struct {
 	reached map[[16]byte]int
 }
 
-func readRun(r wire.Run) (*run, error) {
+// readRun reads the flows of one bridge, whose ports' names have a prefix: the
+// dumps have those of both.
+func readRun(r wire.Run, ports string) (*run, error) {
 	run := &run{flows: map[[16]byte]ovs.Flow{}, number: map[uint32]int{0: 0}, reached: map[[16]byte]int{}}
 	for _, dump := range r.Flows {
 		flows, err := ovs.ParseFlows(dump)
 		if err != nil {
 			return nil, fmt.Errorf("dump of flows: %w", err)
 		}
-		for _, f := range flows {
+		run.last = slices.DeleteFunc(flows, func(f ovs.Flow) bool { return !strings.HasPrefix(f.InPort, ports) })
+		for _, f := range run.last {
 			run.flows[f.UFID] = f
 		}
-		run.last = flows
 	}
 	return run, nil
 }
@@ -88,6 +91,7 @@ func (r *run) steps(hits []wire.Hit) (steps []replay.Step, looped bool) {
 	follow = func(id uint32) {
 		here := byRecirc[id]
 		delete(byRecirc, id)
+		slices.SortFunc(here, func(a, b wire.Hit) int { return r.compareHits(id, hits, a, b) })
 		for _, h := range here {
 			f := r.flows[h.UFID]
 			steps = append(steps, r.step(f, h))
@@ -103,6 +107,19 @@ func (r *run) steps(hits []wire.Hit) (steps []replay.Step, looped bool) {
 		follow(id)
 	}
 	return steps, looped
+}
+
+// compareHits orders what one packet met at one recirculation: a flow that
+// leads back to it was there before one that does not. Of others the order is
+// not known, but is always the same.
+func (r *run) compareHits(id uint32, hits []wire.Hit, a, b wire.Hit) int {
+	rank := func(h wire.Hit) int {
+		if slices.ContainsFunc(r.flows[h.UFID].Recircs(), func(next uint32) bool { return r.leads(next, id, hits) }) {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(r.flows[a.UFID].CTState.String(), r.flows[b.UFID].CTState.String()))
 }
 
 func (r *run) step(f ovs.Flow, h wire.Hit) replay.Step {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,8 +13,9 @@ import (
 const MaxMessage = 64 << 20
 
 // maxFrame is the largest frame handed to the channel. The guest's vec0
-// device has this MTU, less the header.
-const maxFrame = 16000
+// device has this MTU, less the header; larger buffers than eight pages' a guest
+// with little memory left may not find.
+const maxFrame = 7600
 
 // MTU of the guest's vec0 device, in bytes.
 const MTU = maxFrame - headerLen
@@ -149,17 +151,22 @@ func (c *Channel) Send(msg any) error {
 	if len(data) > MaxMessage {
 		return fmt.Errorf("send %T: %d bytes, more than %d", msg, len(data), MaxMessage)
 	}
-	for len(data) > 0 {
+	for n := 1; len(data) > 0; n++ {
+		if n > window && n%window == 1 {
+			if err := c.awaitAck(); err != nil {
+				return fmt.Errorf("send %T: %w", msg, err)
+			}
+		}
 		frame := c.buf[:headerLen+lengthLen]
 		clear(frame)
 		binary.BigEndian.PutUint16(frame[12:], etherType)
 		binary.BigEndian.PutUint32(frame[headerLen:], uint32(len(data)))
-		n := min(len(data), maxFrame-len(frame))
-		frame = append(frame, data[:n]...)
+		size := min(len(data), maxFrame-len(frame))
+		frame = append(frame, data[:size]...)
 		if err := c.conn.WriteFrame(frame); err != nil {
 			return fmt.Errorf("send %T: %w", msg, err)
 		}
-		data = data[n:]
+		data = data[size:]
 	}
 	return nil
 }
@@ -168,7 +175,13 @@ func (c *Channel) Send(msg any) error {
 // package.
 func (c *Channel) Receive() (any, error) {
 	var data []byte
-	for left := -1; left != 0; {
+	left := -1
+	for frames := 0; left != 0; frames++ {
+		if frames > 0 && frames%window == 0 {
+			if err := c.conn.WriteFrame(ack()); err != nil {
+				return nil, fmt.Errorf("receive: %w", err)
+			}
+		}
 		n, err := c.conn.ReadFrame(c.buf[:])
 		if err != nil {
 			return nil, fmt.Errorf("receive: %w", err)
@@ -184,6 +197,28 @@ func (c *Channel) Receive() (any, error) {
 		left = total - len(part)
 	}
 	return Unmarshal(data)
+}
+
+// window is after how many frames the sender waits until the receiver has read
+// them: a guest's device drops what there is no room for.
+const window = 16
+
+// ack is the frame that says so: it announces nothing.
+func ack() []byte {
+	frame := make([]byte, headerLen+lengthLen)
+	binary.BigEndian.PutUint16(frame[12:], etherType)
+	return frame
+}
+
+func (c *Channel) awaitAck() error {
+	n, err := c.conn.ReadFrame(c.buf[:])
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(c.buf[:n], ack()) {
+		return fmt.Errorf("%w: %d bytes where an acknowledgement was due", ErrFrame, n)
+	}
+	return nil
 }
 
 // splitFrame returns how many bytes of the message a frame says are still to

@@ -1,0 +1,89 @@
+package lab_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/ctdiff/ctdiff/oracle/oracletest"
+	"github.com/ctdiff/ctdiff/replay"
+	"github.com/ctdiff/ctdiff/replay/lab"
+	"github.com/ctdiff/ctdiff/replay/lab/labtest"
+)
+
+// benchProfile is the profile that the benchmarks run on.
+func benchProfile(b *testing.B) string {
+	b.Helper()
+	s, err := labtest.FromEnv()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s.Profile
+}
+
+// fourPackets is a trace of an echo, its reply, and both once more.
+func fourPackets(b *testing.B) replay.Trace {
+	return parse(b, oracletest.Pipeline(), `
+p1 +0s icmp6 echo-request 2001:db8::1 > 2001:db8::2 id 7
+p2 +0s icmp6 echo-reply 2001:db8::2 > 2001:db8::1 id 7
+p1 +0s icmp6 echo-request 2001:db8::1 > 2001:db8::2 id 7
+p2 +0s icmp6 echo-reply 2001:db8::2 > 2001:db8::1 id 7
+`)
+}
+
+// BenchmarkOpen boots both bridges until they take packets.
+func BenchmarkOpen(b *testing.B) {
+	img := labtest.Image(b, benchProfile(b))
+	for b.Loop() {
+		opened, err := labtest.OpenAll(b.Context(), img, lab.Bridges())
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		for _, bridge := range opened {
+			if err := bridge.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StartTimer()
+	}
+}
+
+// BenchmarkPurged replays on both bridges, and tells the resident memory of the
+// larger guest after that.
+func BenchmarkPurged(b *testing.B) {
+	bridges, trace := openBridges(b, benchProfile(b)), fourPackets(b)
+	replayAll(b, bridges, trace, replay.Purged)
+	for b.Loop() {
+		replayAll(b, bridges, trace, replay.Purged)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "replays/s")
+	largest := 0.0
+	for _, r := range bridges {
+		largest = max(largest, residentMiB(b, r.(*lab.Bridge).GuestPID()))
+	}
+	b.ReportMetric(largest, "MiB/guest")
+}
+
+// BenchmarkBooted replays on both bridges, in guests booted for it.
+func BenchmarkBooted(b *testing.B) {
+	bridges, trace := openBridges(b, benchProfile(b)), fourPackets(b)
+	for b.Loop() {
+		replayAll(b, bridges, trace, replay.Booted)
+	}
+}
+
+func residentMiB(b *testing.B, pid int) float64 {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	var kib float64
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
+		b.Fatal(err)
+	}
+	return kib / 1024
+}

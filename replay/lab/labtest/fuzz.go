@@ -1,0 +1,173 @@
+package labtest
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ctdiff/ctdiff/corpus/report"
+	"github.com/ctdiff/ctdiff/fuzz"
+	"github.com/ctdiff/ctdiff/oracle"
+	"github.com/ctdiff/ctdiff/replay"
+	"github.com/ctdiff/ctdiff/replay/lab"
+	"github.com/ctdiff/ctdiff/replay/lab/image"
+	"github.com/ctdiff/ctdiff/replay/tracefile"
+)
+
+// The environment variables that choose for go test what options choose for
+// the ctdiff command.
+const (
+	// ProfileEnv names the profile; debian-11 if it is not set.
+	ProfileEnv = "CTDIFF_PROFILE"
+	// BridgesEnv is a list such as "system,tc", which is what it is if not set.
+	BridgesEnv = "CTDIFF_BRIDGES"
+	// LevelEnv is the isolation level; purged if it is not set.
+	LevelEnv = "CTDIFF_LEVEL"
+)
+
+// Settings are what the environment chooses.
+type Settings struct {
+	Profile string
+	Bridges []string
+	Level   replay.Level
+}
+
+// FromEnv returns the settings of the environment.
+func FromEnv() (Settings, error) {
+	s := Settings{Profile: env(ProfileEnv, "debian-11"), Bridges: strings.Split(env(BridgesEnv, strings.Join(lab.Bridges(), ",")), ",")}
+	level, err := replay.ParseLevel(env(LevelEnv, string(replay.Purged)))
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", LevelEnv, err)
+	}
+	if s.Level = level; len(s.Bridges) < 2 {
+		return s, fmt.Errorf("%s: %d bridge, and a comparison needs two", BridgesEnv, len(s.Bridges))
+	}
+	return s, nil
+}
+
+func env(name, standard string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	return standard
+}
+
+// Fuzz is a native fuzz target for an OpenFlow pipeline: it replays what
+// [fuzz.Decode] makes of the fuzzer's bytes on the bridges that the
+// environment chooses, and fails with a table that shows them side by side
+// when they diverge, which is when [oracle.Confirm] says so. The seeds are
+// those of testdata/fuzz and those that f was given.
+//
+// Without a lab the target is skipped, or fails if [RequireEnv] says so.
+func Fuzz(f *testing.F, pipeline replay.Pipeline) {
+	settings, err := FromEnv()
+	if err != nil {
+		f.Fatal(err)
+	}
+	img := Image(f, settings.Profile)
+	var opening sync.Once
+	var bridges []replay.Replayer
+	open := func(t testing.TB) []replay.Replayer {
+		opening.Do(func() {
+			var opened []*lab.Bridge
+			opened, err = OpenAll(context.Background(), img, settings.Bridges)
+			for _, b := range opened {
+				bridges = append(bridges, b)
+			}
+		})
+		if err != nil {
+			t.Fatal("the lab did not start: ", err)
+		}
+		return bridges
+	}
+	f.Cleanup(func() {
+		for _, b := range bridges {
+			_ = b.(*lab.Bridge).Close()
+		}
+	})
+	if worker() {
+		// An input that takes over 10 s ends a worker: the lab is there
+		// before the first.
+		open(f)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		judge(t, open(t), fuzz.Decode(data, pipeline), settings)
+	})
+}
+
+// worker reports whether this process runs the inputs of a fuzzing process.
+func worker() bool {
+	flagged := flag.Lookup("test.fuzzworker")
+	return flagged != nil && flagged.Value.String() == "true"
+}
+
+// OpenAll opens bridges of the names given, all at once. If one cannot be
+// opened, none is.
+func OpenAll(ctx context.Context, img image.Image, names []string) ([]*lab.Bridge, error) {
+	list := make([]*lab.Bridge, len(names))
+	errs := make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() { list[i], errs[i] = lab.Open(ctx, img, name) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		for _, b := range list {
+			if b != nil {
+				_ = b.Close()
+			}
+		}
+		return nil, err
+	}
+	return list, nil
+}
+
+// confirmations is how often a divergence is replayed once more at each level.
+const confirmations = 2
+
+// judge fails t if the bridges diverge.
+func judge(t *testing.T, bridges []replay.Replayer, trace replay.Trace, s Settings) {
+	runs, v := compare(t, bridges, trace, s.Level, 1)
+	if v.Outcome == oracle.Agree {
+		return
+	}
+	if runs, v = compare(t, bridges, trace, s.Level, confirmations); v.Outcome == oracle.Diverge {
+		_, booted := compare(t, bridges, trace, replay.Booted, confirmations)
+		if booted.Outcome != oracle.Diverge || booted.Signature != v.Signature {
+			t.Logf("inconclusive: %s at level %s, %s %s at level %s", v.Signature, s.Level, booted.Outcome, booted.Signature+booted.Reason, replay.Booted)
+			return
+		}
+	}
+	if v.Outcome != oracle.Diverge {
+		t.Logf("inconclusive: %s", v.Reason)
+		return
+	}
+	var table strings.Builder
+	if err := report.Table(&table, trace, runs[0], v, report.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Fatalf("the bridges diverge on profile %s, trace %s\n%s", s.Profile, tracefile.Hash(trace), table.String())
+}
+
+// compare replays a trace some times and compares what the bridges made of it;
+// once is compared without being confirmed.
+func compare(t *testing.T, bridges []replay.Replayer, trace replay.Trace, level replay.Level, times int) ([][]replay.Observation, oracle.Verdict) {
+	t.Helper()
+	var runs [][]replay.Observation
+	for range times {
+		obs, err := replay.All(t.Context(), bridges, trace, level)
+		if err != nil {
+			t.Fatal("the lab failed: ", err)
+		}
+		runs = append(runs, obs)
+	}
+	if times == 1 {
+		return runs, oracle.Compare(trace, runs[0])
+	}
+	return runs, oracle.Confirm(trace, runs)
+}
