@@ -34,6 +34,9 @@ func (s socket) Write(p []byte) (int, error) {
 	return max(n, 0), err
 }
 
+// controlSock is where ovs-appctl looks for the socket too.
+var controlSock string
+
 func dialControl() (*controller, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -22,7 +22,6 @@ const (
 	schemaFile   = "/usr/share/openvswitch/vswitch.ovsschema"
 	databaseFile = "/run/openvswitch/conf.db"
 	databaseSock = "/run/openvswitch/db.sock"
-	controlSock  = "/run/openvswitch/vswitchd.ctl"
 )
 
 // startDeadline bounds the start of OVS, in the guest's time.
@@ -48,10 +47,11 @@ func startSwitch(boot *wire.Boot, bridges ...bridge) (version string, pid int, e
 	if err := ageClock(boot.Interactive); err != nil {
 		return "", 0, err
 	}
-	vswitchd, err := startDaemon("ovs-vswitchd", "unix:"+databaseSock, "--unixctl="+controlSock)
+	vswitchd, err := startDaemon("ovs-vswitchd", "unix:"+databaseSock, "--pidfile")
 	if err != nil {
 		return "", 0, err
 	}
+	controlSock = fmt.Sprintf("/run/openvswitch/ovs-vswitchd.%d.ctl", vswitchd.Process.Pid)
 	// Every thread that it makes inherits this: see bridge.send.
 	if err := unix.SchedSetAttr(vswitchd.Process.Pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 10}, 0); err != nil {
 		return "", 0, fmt.Errorf("make ovs-vswitchd a real-time process: %w", err)
