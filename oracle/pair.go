@@ -244,25 +244,33 @@ func (p *pair) recirculations(n int, h Headers) {
 		},
 		token: token, class: h.Class(),
 		show: func(o replay.Observation) string { return countText(len(way(o, n, false))) },
-	}, shorterExcuse(a, b, h))
+	}, p.shorterExcuse(n, h))
 }
 
 // shorterExcuse returns the rule that allows one way to be shorter.
-func shorterExcuse(a, b replay.PacketWay, h Headers) string {
-	short, long := a, b
+func (p *pair) shorterExcuse(n int, h Headers) string {
+	a, b := p.a.Packets[n], p.b.Packets[n]
+	short, long, bridge := a, b, p.a
 	if len(a.Steps) > len(b.Steps) {
-		short, long = b, a
+		short, long, bridge = b, a, p.b
 	}
 	silent := len(a.Outputs) == 0 && len(b.Outputs) == 0
 	switch {
 	case h.Frag && silent && len(short.Steps) == 0:
 		return RuleFragmentQueued
-	case slices.ContainsFunc(short.Steps, func(s replay.Step) bool { return s.Upcall }):
+	case slices.ContainsFunc(short.Steps, func(s replay.Step) bool { return s.Upcall }), leftTC(short, bridge):
 		return RuleUnseenUpcall
 	case silent && len(long.Steps)-len(short.Steps) == 1:
 		return RuleUncountedDrop
 	}
 	return ""
+}
+
+// leftTC reports whether a packet was last seen in the kernel datapath of a
+// bridge that has flows in TC: it does not come back to those.
+func leftTC(w replay.PacketWay, o replay.Observation) bool {
+	return len(w.Steps) > 0 && w.Steps[len(w.Steps)-1].DP == "ovs" &&
+		slices.ContainsFunc(o.Flows, func(f replay.Flow) bool { return f.DP == "tc" })
 }
 
 func countText(n int) string {

@@ -77,8 +77,8 @@ var Rules = []Rule{
 	},
 	{
 		ID:      RuleUnseenUpcall,
-		Excuses: "steps that are missing after an upcall",
-		Reason:  "a packet that took an upcall goes on in the kernel datapath. Where TC alone has the next flow, it takes another upcall, which makes no flow and is counted by none.",
+		Excuses: "steps that are missing after an upcall, or after a flow that TC did not take",
+		Reason:  "a packet that took an upcall, or met a flow in the kernel datapath, goes on there. Where TC alone has the next flow, it takes an upcall, which makes no flow and is counted by none.",
 		Source:  "Open vSwitch, ofproto/ofproto-dpif-upcall.c, ukey_install",
 	},
 	{

@@ -56,16 +56,18 @@ type guestOptions struct {
 
 // A guest is one User-Mode Linux process with our agent as PID 1.
 type guest struct {
-	process *os.Process
-	channel *wire.Channel
-	socket  *os.File
-	output  tail
-	exited  chan struct{} // closed once the process is reaped
-	ended   *os.ProcessState
-	virtual bool
-	kernel  string
-	ovs     string
-	kill    func()
+	process   *os.Process
+	channel   *wire.Channel
+	socket    *os.File
+	output    tail
+	exited    chan struct{} // closed once the process is reaped
+	ended     *os.ProcessState
+	virtual   bool
+	kernel    string
+	ovs       string
+	kill      func()
+	guard     *guard
+	closeOnce func()
 }
 
 // GuestError is the failure of a guest, with the last it printed. The trace
@@ -100,7 +102,6 @@ func startGuest(ctx context.Context, files guestFiles, options guestOptions) (*g
 		return nil, fmt.Errorf("channel to a guest: %w", err)
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "guest's end of the channel")
-	defer theirs.Close()
 	if err := unix.SetNonblock(pair[0], true); err != nil {
 		unix.Close(pair[0])
 		return nil, fmt.Errorf("channel to a guest: %w", err)
@@ -110,8 +111,15 @@ func startGuest(ctx context.Context, files guestFiles, options guestOptions) (*g
 		exited:  make(chan struct{}),
 		virtual: options.console == nil,
 	}
+	g.closeOnce = sync.OnceFunc(func() {
+		g.socket.Close()
+		g.guard.close()
+	})
 	g.channel = wire.NewChannel((*socketConn)(g.socket))
-	if err := g.launch(files, options, theirs); err != nil {
+	err = g.launch(files, options, theirs)
+	// Ours has to go, or the channel would not end with the guest.
+	theirs.Close()
+	if err != nil {
 		g.socket.Close()
 		return nil, err
 	}
@@ -156,11 +164,10 @@ func (g *guest) launch(files guestFiles, options guestOptions, channel *os.File)
 			started <- fmt.Errorf("start a guest: %w", err)
 			return
 		}
+		g.kill = sync.OnceFunc(func() { unix.Kill(-cmd.Process.Pid, unix.SIGKILL) })
 		started <- nil
-		// The processes in which it runs its own hold the channel open: they go
-		// before their leader is reaped, while the group's number is theirs.
-		_ = unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+		awaitExit(cmd.Process.Pid)
+		g.kill()
 		_ = cmd.Wait()
 		g.ended = cmd.ProcessState
 		close(g.exited)
@@ -173,8 +180,55 @@ func (g *guest) launch(files guestFiles, options guestOptions, channel *os.File)
 	if err := unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil); err != nil {
 		slog.Debug("a guest may dump core", "error", err)
 	}
-	g.kill = sync.OnceFunc(func() { unix.Kill(-cmd.Process.Pid, unix.SIGKILL) })
+	var err error
+	if g.guard, err = startGuard(cmd.Process.Pid); err != nil {
+		g.kill()
+		<-g.exited
+		return err
+	}
 	return nil
+}
+
+// awaitExit waits until a process has ended, and leaves it to be reaped: until
+// then no other gets its number, which is that of the group. The processes that
+// a guest runs its own in outlive its kernel, spin, and hold its end of the
+// channel.
+func awaitExit(pid int) {
+	for {
+		if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != unix.EINTR {
+			return
+		}
+	}
+}
+
+// A guard kills a guest's process group once this program ends, however it
+// does. Pdeathsig reaches the kernel alone, and not what it runs its own
+// processes in.
+type guard struct {
+	cmd  *exec.Cmd
+	pipe *os.File // the guard waits for its end
+}
+
+func startGuard(group int) (*guard, error) {
+	theirs, ours, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("guard of a guest: %w", err)
+	}
+	defer theirs.Close()
+	cmd := exec.Command("/bin/sh", "-c", "read -r x; kill -s KILL 0")
+	cmd.Stdin = theirs
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: group}
+	if err := cmd.Start(); err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("guard of a guest: %w", err)
+	}
+	return &guard{cmd: cmd, pipe: ours}, nil
+}
+
+// close is called when the group was killed, and the guard with it.
+func (g *guard) close() {
+	g.pipe.Close()
+	_ = g.cmd.Wait()
 }
 
 func arguments(files guestFiles, options guestOptions) []string {
@@ -324,7 +378,7 @@ func (g *guest) crashed() bool {
 func (g *guest) close() {
 	g.kill()
 	<-g.exited
-	g.socket.Close()
+	g.closeOnce()
 }
 
 // socketConn is the host's end of the channel.

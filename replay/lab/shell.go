@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/ctdiff/ctdiff/replay"
@@ -26,7 +28,13 @@ func Shell(ctx context.Context, img image.Image, bridge string, rules replay.Pip
 	if err != nil {
 		return err
 	}
-	g, err := startGuest(ctx, b.files, guestOptions{offload: bridge == TC, console: console})
+	ours, theirs, err := consolePair()
+	if err != nil {
+		return err
+	}
+	defer ours.Close()
+	g, err := startGuest(ctx, b.files, guestOptions{offload: bridge == TC, console: theirs})
+	theirs.Close()
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", bridge, err)
 	}
@@ -44,8 +52,16 @@ func Shell(ctx context.Context, img image.Image, bridge string, rules replay.Pip
 	if _, err := term.MakeRaw(int(console.Fd())); err != nil {
 		return fmt.Errorf("prepare the terminal: %w", err)
 	}
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		joinConsole(console, ours)
+	}()
 	prompt := fmt.Sprintf("%s %s (Linux %s, OVS %s)\\$ ", img.Profile, bridge, g.kernel, g.ovs)
 	answer, err := g.wait(ctx, &wire.Shell{Prompt: prompt}, "shell")
+	// What the guest has written last may still be on its way.
+	g.close()
+	<-shown
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", bridge, err)
 	}
@@ -53,4 +69,31 @@ func Shell(ctx context.Context, img image.Image, bridge string, rules replay.Pip
 		return &GuestError{Doing: "start a shell", Err: errors.New(string(done.Stderr))}
 	}
 	return nil
+}
+
+// consolePair returns the two ends of a guest's console. It is not the terminal
+// itself, of which a guest, in a process group of its own, would be stopped by
+// SIGTTIN and SIGTTOU.
+func consolePair() (ours, theirs *os.File, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("console of a guest: %w", err)
+	}
+	return os.NewFile(uintptr(pair[0]), "console of a guest"), os.NewFile(uintptr(pair[1]), "guest's end of its console"), nil
+}
+
+// joinConsole copies between the terminal and a guest's console until that is
+// gone. What was typed before the shell first wrote would be lost: the guest's
+// kernel reads from a console that a program has open.
+func joinConsole(terminal, console *os.File) {
+	first := make([]byte, 4096)
+	n, err := console.Read(first)
+	if err != nil {
+		return
+	}
+	if _, err := terminal.Write(first[:n]); err != nil {
+		return
+	}
+	go io.Copy(console, terminal)
+	io.Copy(terminal, console)
 }

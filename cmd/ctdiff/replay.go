@@ -1,0 +1,174 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ctdiff/ctdiff/corpus/report"
+	"github.com/ctdiff/ctdiff/oracle"
+	"github.com/ctdiff/ctdiff/replay"
+	"github.com/ctdiff/ctdiff/replay/lab"
+	"github.com/ctdiff/ctdiff/replay/tracefile"
+)
+
+type replayOptions struct {
+	image   imageFlags
+	capture captureFlags
+	bridges []string
+	level   string
+	repeat  int
+	json    bool
+	verbose bool
+	color   string
+}
+
+func newReplay() *cobra.Command {
+	var opts replayOptions
+	cmd := &cobra.Command{
+		Use:   "replay TRACE...",
+		Short: "Replay traces on two or more bridges and compare what they do",
+		Long: `Replay each TRACE on two or more bridges, and print what they did side by side,
+packet by packet. TRACE is a trace or a trace's text, see ctdiff trace, or a
+capture (pcap, pcapng) together with --pipeline.
+
+The first bridge is the reference. A bridge may carry a profile of its own,
+debian-12:tc: then --profile, --kernel-src, --kernel-image and --ovs-root are
+only for the other bridges.
+
+A divergence takes two replays that agree on it, so with --repeat 1 what differs
+is replayed once more. Replays that do not agree are inconclusive: that is said,
+but counts as no divergence in the exit code.
+
+With --json, standard output has one object a trace, in the order of the
+arguments, of the form of github.com/ctdiff/ctdiff/corpus/report.JSON.`,
+		Example: `  ctdiff replay founding.pcapng
+  ctdiff replay --profile debian-12 --level booted --json founding.pcapng
+  ctdiff replay --bridges debian-12:system,debian-11:tc founding.txt
+  ctdiff replay --pipeline rules.txt --port p1 capture.pcap`,
+		Args: takes(1, 0, "TRACE"),
+		RunE: func(cmd *cobra.Command, args []string) error { return runReplay(cmd.Context(), opts, args) },
+	}
+	opts.image.add(cmd)
+	opts.capture.add(cmd)
+	flags := cmd.Flags()
+	flags.StringSliceVar(&opts.bridges, "bridges", []string{lab.System, lab.TC}, "`BRIDGES` to compare, each [PROFILE:]BRIDGE with BRIDGE "+strings.Join(lab.Bridges(), " or "))
+	flags.StringVar(&opts.level, "level", string(replay.Purged), "isolation `LEVEL`: purged, or booted: a fresh guest for each replay, in virtual time")
+	flags.IntVar(&opts.repeat, "repeat", 2, "replay each trace `N` times")
+	flags.BoolVar(&opts.json, "json", false, "print one JSON object a trace")
+	flags.BoolVarP(&opts.verbose, "verbose", "v", false, "show all packets, and flows and connections that agree")
+	flags.StringVar(&opts.color, "color", "auto", "colours, `WHEN`: "+strings.Join(colors, ", "))
+	completeWith(cmd, "bridges", lab.Bridges())
+	completeWith(cmd, "level", []string{string(replay.Purged), string(replay.Booted)})
+	completeWith(cmd, "color", colors)
+	return withExits(cmd,
+		"0    the bridges agree on all traces, or it is inconclusive",
+		"1    a divergence was found",
+		"2    bad usage or bad input; nothing was booted, unless Open vSwitch refuses a rule",
+		"3    the lab failed")
+}
+
+func runReplay(ctx context.Context, opts replayOptions, files []string) (err error) {
+	r, err := newReplayer(opts)
+	if err != nil {
+		return err
+	}
+	sources, err := opts.capture.read(ctx, files)
+	if err != nil {
+		return err
+	}
+	for _, s := range sources {
+		if len(s.trace.Pipeline) == 0 {
+			return badInput("%s: no rules: name a file of them with --pipeline", s.file)
+		}
+	}
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		if closed := r.close(); err == nil {
+			err = closed
+		}
+	}()
+	count := map[oracle.Outcome]int{}
+	for i, s := range sources {
+		if i > 0 && !opts.json {
+			fmt.Println()
+		}
+		outcome, err := r.replay(ctx, s)
+		if err != nil {
+			return err
+		}
+		count[outcome]++
+	}
+	if len(sources) > 1 && !opts.json {
+		fmt.Printf("\n%d traces: %d agree, %d diverge, %d inconclusive\n",
+			len(sources), count[oracle.Agree], count[oracle.Diverge], count[oracle.Inconclusive])
+	}
+	if count[oracle.Diverge] > 0 {
+		return exitError(exitDiverge)
+	}
+	return nil
+}
+
+// A replayer replays traces on bridges and prints what they do.
+type replayer struct {
+	sides   sides
+	level   replay.Level
+	repeat  int
+	json    bool
+	table   report.Options
+	guests  []*lab.Bridge
+	bridges []replay.Replayer // the same
+}
+
+// newReplayer checks the options; it boots nothing.
+func newReplayer(opts replayOptions) (*replayer, error) {
+	r := &replayer{repeat: opts.repeat, json: opts.json}
+	if r.repeat < 1 {
+		return nil, badUsage("--repeat %d: less than 1", r.repeat)
+	}
+	var err error
+	if r.level, err = replay.ParseLevel(opts.level); err != nil {
+		return nil, badUsage("--level: %w", err)
+	}
+	r.table = report.Options{Width: width(os.Stdout), Verbose: opts.verbose}
+	if r.table.Color, err = wantsColor(opts.color, os.Stdout); err != nil {
+		return nil, err
+	}
+	r.sides, err = parseSides(opts.bridges, opts.image)
+	return r, err
+}
+
+// replay replays one trace and prints what came of it.
+func (r *replayer) replay(ctx context.Context, s source) (oracle.Outcome, error) {
+	var runs [][]replay.Observation
+	for len(runs) < r.repeat || len(runs) == 1 && oracle.Compare(s.trace, runs[0]).Outcome == oracle.Diverge {
+		obs, err := replay.All(ctx, r.bridges, s.trace, r.level)
+		if err != nil {
+			return "", cmp.Or(refusal(err, s.rules), fmt.Errorf("%s: %w", s.file, err))
+		}
+		runs = append(runs, obs)
+	}
+	verdict := oracle.Confirm(s.trace, runs)
+	run := report.Run{Trace: tracefile.Hash(s.trace), Profile: r.sides.profile(), Level: r.level, Repeat: len(runs)}
+	if err := r.print(s, run, runs[0], verdict); err != nil {
+		return "", err
+	}
+	if verdict.Outcome == oracle.Inconclusive {
+		fmt.Fprintf(os.Stderr, "ctdiff: %s: inconclusive, which is no divergence: %s\n", s.file, verdict.Reason)
+	}
+	return verdict.Outcome, nil
+}
+
+func (r *replayer) print(s source, run report.Run, obs []replay.Observation, v oracle.Verdict) error {
+	if r.json {
+		return report.NewJSON(run, v, obs).Write(os.Stdout)
+	}
+	fmt.Printf("%s  %s, %s, %d runs, trace %.12s\n", s.file, cmp.Or(run.Profile, "own image"), run.Level, run.Repeat, run.Trace)
+	return report.Table(os.Stdout, s.trace, obs, v, r.table)
+}
