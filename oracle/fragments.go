@@ -76,8 +76,11 @@ func (f fragment) header(size int) []byte {
 	head := slices.Clone(f.Frame[:f.payload()])
 	ip := head[f.h.L3:]
 	if f.h.Version == 6 {
-		binary.BigEndian.PutUint16(ip[4:], uint16(len(ip)-40+size))
-		clear(head[f.h.fragAt+2 : f.h.fragAt+4])
+		// A packet that was cut has a fragment header in each part; one that
+		// was not has none.
+		head[f.h.fragNext] = head[f.h.fragAt]
+		head = slices.Delete(head, f.h.fragAt, f.h.fragAt+8)
+		binary.BigEndian.PutUint16(head[f.h.L3+4:], uint16(len(ip)-8-40+size))
 		return head
 	}
 	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)+size))

@@ -64,6 +64,7 @@ type Headers struct {
 	L4 int
 
 	fragAt, data, end int // IPv6's fragment header, what follows IP's headers, where the packet ends
+	fragNext          int // the byte that announces the fragment header
 }
 
 // ParseHeaders reads the headers of an Ethernet frame. It takes any bytes, and
@@ -125,6 +126,7 @@ func (h *Headers) parseIPv6(frame []byte) {
 	h.Proto = ip[6]
 	h.setEnd(frame, 40+int(binary.BigEndian.Uint16(ip[4:])))
 	h.data = h.L3 + 40
+	next := h.L3 + 6
 	for range maxExtensions {
 		size, known := h.extension(frame)
 		if !known {
@@ -134,8 +136,11 @@ func (h *Headers) parseIPv6(frame []byte) {
 		if size == 0 || h.data+size > len(frame) {
 			return
 		}
+		if h.Proto == ProtoFragment {
+			h.fragNext = next
+		}
 		h.Extensions = append(h.Extensions, h.Proto)
-		h.Proto = frame[h.data]
+		h.Proto, next = frame[h.data], h.data
 		h.data += size
 		if h.Frag && h.FragOffset > 0 {
 			return

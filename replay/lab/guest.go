@@ -30,6 +30,7 @@ const (
 	startTimeout  = 60 * time.Second
 	answerTimeout = 60 * time.Second
 	packetTimeout = 100 * time.Millisecond // more, for each packet of a trace
+	gapShare      = 20                     // a gap takes much less than this part of it
 )
 
 // addrNoRandomize is ADDR_NO_RANDOMIZE (include/uapi/linux/personality.h).
@@ -290,7 +291,9 @@ func (g *guest) handshake(ctx context.Context, options guestOptions) error {
 func (g *guest) call(ctx context.Context, msg any, doing string) (any, error) {
 	limit := answerTimeout
 	if m, ok := msg.(*wire.Replay); ok {
-		limit += time.Duration(len(m.Packets)) * packetTimeout
+		for _, p := range m.Packets {
+			limit += packetTimeout + p.Gap/gapShare
+		}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer in %v", limit))
 	defer cancel()
