@@ -37,7 +37,7 @@ var excused = map[string]func() oracletest.Case{
 	oracle.RuleAssured: entry(func(x, _ *replay.ConntrackEntry) {
 		x.Status = append(x.Status, "ASSURED")
 	}),
-	oracle.RuleFlowTimeout: entry(func(x, y *replay.ConntrackEntry) { y.Timeout = 86400 }),
+	oracle.RuleFlowTimeout: entry(func(_, y *replay.ConntrackEntry) { y.Timeout = 86400 }),
 	oracle.RuleTimeoutSlack: entry(func(x, y *replay.ConntrackEntry) {
 		x.Proto, y.Proto, y.Timeout = "icmpv6", "icmpv6", x.Timeout-5
 	}),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ctdiff/ctdiff/replay/lab"
 	"github.com/ctdiff/ctdiff/replay/lab/image"
 )
 
@@ -47,6 +48,9 @@ interrupted build goes on where it was.`,
 func runLabBuild(ctx context.Context, opts labBuildOptions) error {
 	specs, err := opts.specs()
 	if err != nil {
+		return err
+	}
+	if err := lab.Prepare(ctx); err != nil {
 		return err
 	}
 	var failed []error

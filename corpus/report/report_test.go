@@ -13,10 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mattn/go-runewidth"
 
+	"github.com/ctdiff/ctdiff/corpus/report"
 	"github.com/ctdiff/ctdiff/oracle"
 	"github.com/ctdiff/ctdiff/oracle/oracletest"
 	"github.com/ctdiff/ctdiff/replay"
-	"github.com/ctdiff/ctdiff/corpus/report"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

@@ -56,9 +56,7 @@ func Main() {
 		fmt.Println(Build())
 		return
 	}
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "ctdiff-agent:", err)
-	}
+	fmt.Fprintln(os.Stderr, "ctdiff-agent:", run())
 	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
 		fmt.Fprintln(os.Stderr, "ctdiff-agent: power off:", err)
 	}
@@ -77,6 +75,7 @@ type guest struct {
 	log  *kernelLog
 }
 
+// run serves the host; it returns why it does not any more.
 func run() error {
 	if err := mountAll(); err != nil {
 		return err

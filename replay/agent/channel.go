@@ -53,7 +53,7 @@ func (c *packetConn) ReadFrame(buf []byte) (int, error) {
 		switch {
 		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
 			// Let whatever else can run do so, without letting time run.
-			unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+			yield()
 		case err != nil:
 			return 0, err
 		default:
@@ -67,12 +67,14 @@ func (c *packetConn) WriteFrame(frame []byte) error {
 	for {
 		_, err := unix.Write(c.fd, frame)
 		if errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.EAGAIN) {
-			unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+			yield()
 			continue
 		}
 		return err
 	}
 }
+
+func yield() { _, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
 
 // setUp sets a network device's MTU, if that is not 0, and its up flag, and
 // returns its index.

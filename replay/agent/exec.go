@@ -18,8 +18,7 @@ func (g *guest) exec(m *wire.Exec) *wire.Executed {
 	answer := &wire.Executed{Code: -1}
 	if len(m.Rules) > 0 {
 		err := g.given.load(m.Rules)
-		var refused *refusal
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*refusal](err); ok {
 			answer.Refused = &refused.Refusal
 			return answer
 		}

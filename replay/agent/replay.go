@@ -27,8 +27,7 @@ func (g *guest) replay(m *wire.Replay) *wire.Replayed {
 	err := g.replayBoth(m, answer)
 	answer.Died = died(g.vswitchd, "ovs-vswitchd")
 	answer.KernelLog = g.log.read()
-	var refused *refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*refusal](err); ok {
 		answer.Refused = &refused.Refusal
 	} else if err != nil {
 		answer.Error = err.Error()

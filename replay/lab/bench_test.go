@@ -24,6 +24,7 @@ func benchProfile(b *testing.B) string {
 
 // fourPackets is a trace of an echo, its reply, and both once more.
 func fourPackets(b *testing.B) replay.Trace {
+	b.Helper()
 	return parse(b, oracletest.Pipeline(), `
 p1 +0s icmp6 echo-request 2001:db8::1 > 2001:db8::2 id 7
 p2 +0s icmp6 echo-reply 2001:db8::2 > 2001:db8::1 id 7

@@ -21,9 +21,15 @@ import (
 	"github.com/ctdiff/ctdiff/replay/wire"
 )
 
-// guestMemory is what a guest's kernel is given. Most of it is never touched:
-// see the figures in the README.
-const guestMemory = "56M"
+// What a guest's kernel is given. Most of it is never touched (see the figures
+// in the README), but for large traces, each packet of which can make flows and
+// connections of its own.
+const (
+	smallMemory = "52M"
+	largeMemory = "512M"
+	// largePackets is from how many packets on a trace is large.
+	largePackets = 128
+)
 
 // startTimeout bounds the time from exec to bridges that are up, answerTimeout
 // that of one answer; both are far beyond what a loaded machine needs.
@@ -51,6 +57,7 @@ type guestFiles struct {
 // guestOptions are what distinguishes one guest of the same files.
 type guestOptions struct {
 	offload bool
+	large   bool // has the memory for a large trace
 	// console is what a real-time guest's shell reads and writes; a guest
 	// without has virtual time.
 	console *os.File
@@ -65,6 +72,7 @@ type guest struct {
 	exited    chan struct{} // closed once the process is reaped
 	ended     *os.ProcessState
 	virtual   bool
+	large     bool
 	kernel    string
 	ovs       string
 	kill      func()
@@ -112,6 +120,7 @@ func startGuest(ctx context.Context, files guestFiles, options guestOptions) (*g
 		socket:  os.NewFile(uintptr(pair[0]), "channel to a guest"),
 		exited:  make(chan struct{}),
 		virtual: options.console == nil,
+		large:   options.large,
 	}
 	g.closeOnce = sync.OnceFunc(func() {
 		g.socket.Close()
@@ -170,7 +179,7 @@ func (g *guest) launch(files guestFiles, options guestOptions, channel *os.File)
 			started <- fmt.Errorf("start a guest: %w", err)
 			return
 		}
-		g.kill = sync.OnceFunc(func() { unix.Kill(-cmd.Process.Pid, unix.SIGKILL) })
+		g.kill = sync.OnceFunc(func() { _ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL) })
 		started <- nil
 		awaitExit(cmd.Process.Pid)
 		g.kill()
@@ -268,8 +277,12 @@ func (g *guard) close() {
 }
 
 func arguments(files guestFiles, options guestOptions) []string {
+	memory := smallMemory
+	if options.large {
+		memory = largeMemory
+	}
 	args := []string{
-		"mem=" + guestMemory,
+		"mem=" + memory,
 		"initrd=" + files.initrd,
 		"rdinit=/ctdiff-agent",
 		// The guest may see this much of the host's files (fs/hostfs).
@@ -353,13 +366,13 @@ func (g *guest) wait(ctx context.Context, msg any, doing string) (any, error) {
 
 func (g *guest) pause() {
 	if g.virtual {
-		g.process.Signal(unix.SIGSTOP)
+		_ = g.process.Signal(unix.SIGSTOP) // of a guest that is gone the next read says so
 	}
 }
 
 func (g *guest) resume() {
 	if g.virtual {
-		g.process.Signal(unix.SIGCONT)
+		_ = g.process.Signal(unix.SIGCONT)
 	}
 }
 
@@ -391,15 +404,21 @@ func (g *guest) failure(ctx context.Context, doing string, err error) error {
 	return &GuestError{Doing: doing, Output: g.output.String(), Crashed: g.crashed(), Err: fmt.Errorf("%w (%v; %w)", ErrGuestDied, g.ended, err)}
 }
 
-// initDied is what a kernel says when its PID 1, our agent, ends.
-const initDied = "Attempted to kill init"
+// What a kernel says when its PID 1, our agent, ends, and when its memory does
+// not suffice: neither is a fault of what is under test.
+const (
+	initDied    = "Attempted to kill init"
+	outOfMemory = "Out of memory"
+)
+
+func (g *guest) said(words string) bool { return strings.Contains(g.output.String(), words) }
 
 // crashed reports whether a guest that is gone was ended by its kernel: one
 // that panics aborts (arch/um/kernel/um_arch.c, panic_exit). If somebody
 // killed the process, or the agent gave up, that is the lab's failure.
 func (g *guest) crashed() bool {
 	status, ok := g.ended.Sys().(syscall.WaitStatus)
-	if !ok || strings.Contains(g.output.String(), initDied) {
+	if !ok || g.said(initDied) || g.said(outOfMemory) {
 		return false
 	}
 	if status.Signaled() {

@@ -20,6 +20,13 @@ import (
 
 const agentPackage = "github.com/ctdiff/ctdiff/cmd/ctdiff-agent"
 
+// Prepare builds the guests' agent unless that is done: some seconds, which
+// [Open] would take otherwise.
+func Prepare(ctx context.Context) error {
+	_, err := initrd(ctx)
+	return err
+}
+
 // initrd returns the archive with the agent of this build, which it makes with
 // the Go toolchain unless the cache has it: some seconds. Two that make it at
 // once make the same.

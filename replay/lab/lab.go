@@ -67,7 +67,7 @@ func Open(ctx context.Context, img image.Image, name string) (*Bridge, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.guest, err = b.boot(ctx); err != nil {
+	if b.guest, err = b.boot(ctx, false); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -89,8 +89,8 @@ func prepare(ctx context.Context, img image.Image, name string) (*Bridge, error)
 	return &Bridge{name: name, files: guestFiles{kernel: img.Kernel, root: img.Root, initrd: agent, memory: memory}}, nil
 }
 
-func (b *Bridge) boot(ctx context.Context) (*guest, error) {
-	g, err := startGuest(ctx, b.files, guestOptions{offload: b.name == TC})
+func (b *Bridge) boot(ctx context.Context, large bool) (*guest, error) {
+	g, err := startGuest(ctx, b.files, guestOptions{offload: b.name == TC, large: large})
 	if err != nil {
 		return nil, fmt.Errorf("bridge %s: %w", b.name, err)
 	}
@@ -110,20 +110,26 @@ func (b *Bridge) Restarts() int {
 // errClosed is the error of a bridge after its Close.
 var errClosed = errors.New("the bridge is closed")
 
-// running returns the guest, a new one if the last has died.
-func (b *Bridge) running(ctx context.Context) (*guest, error) {
+// running returns the guest, a new one if the last has died, or is too small
+// for a large trace.
+func (b *Bridge) running(ctx context.Context, large bool) (*guest, error) {
 	if b.closed {
 		return nil, errClosed
 	}
-	if b.guest != nil {
+	died := b.guest == nil
+	if !died && (b.guest.large || !large) {
 		return b.guest, nil
 	}
-	g, err := b.boot(ctx)
+	g, err := b.boot(ctx, large)
 	if err != nil {
 		return nil, err
 	}
+	if died {
+		b.restarts++
+	} else {
+		b.guest.close()
+	}
 	b.guest = g
-	b.restarts++
 	return g, nil
 }
 
@@ -155,7 +161,7 @@ func (b *Bridge) Replay(ctx context.Context, t replay.Trace, level replay.Level)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	g, release, err := b.guestFor(ctx, level)
+	g, release, err := b.guestFor(ctx, level, len(t.Packets) >= largePackets)
 	if err != nil {
 		return replay.Observation{}, err
 	}
@@ -176,6 +182,9 @@ func (b *Bridge) Replay(ctx context.Context, t replay.Trace, level replay.Level)
 	}
 	if replayed.Died != "" {
 		b.drop(g)
+		if g.said(outOfMemory) {
+			return replay.Observation{}, fmt.Errorf("bridge %s: %w", b.name, &GuestError{Doing: "replay", Output: g.output.String(), Err: errors.New(replayed.Died)})
+		}
 		observation.Crash, observation.KernelLog = g.output.String()+"\n"+replayed.Died, replayed.KernelLog
 		return observation, nil
 	}
@@ -190,15 +199,15 @@ func (b *Bridge) Replay(ctx context.Context, t replay.Trace, level replay.Level)
 
 // guestFor returns the guest for a replay of a level, and what to do with it
 // after.
-func (b *Bridge) guestFor(ctx context.Context, level replay.Level) (g *guest, release func(), err error) {
+func (b *Bridge) guestFor(ctx context.Context, level replay.Level, large bool) (g *guest, release func(), err error) {
 	if level != replay.Booted {
-		g, err = b.running(ctx)
+		g, err = b.running(ctx, large)
 		return g, func() {}, err
 	}
 	if b.closed {
 		return nil, nil, errClosed
 	}
-	g, err = b.boot(ctx)
+	g, err = b.boot(ctx, large)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -239,7 +248,7 @@ type Result struct {
 func (b *Bridge) Exec(ctx context.Context, rules replay.Pipeline, argv ...string) (Result, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	g, err := b.running(ctx)
+	g, err := b.running(ctx, false)
 	if err != nil {
 		return Result{}, err
 	}

@@ -2,6 +2,7 @@ package lab_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -66,7 +67,7 @@ func inGroup(t *testing.T, group int) []string {
 		if err != nil {
 			continue // it ended
 		}
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 		if fields[2] == strconv.Itoa(group) && fields[0] != "Z" {
 			found = append(found, filepath.Dir(file))
 		}
@@ -129,9 +130,18 @@ func TestNoOrphans(t *testing.T) {
 	}
 }
 
+// longTrace returns a trace that takes seconds to replay.
+func longTrace() replay.Trace {
+	t := oracletest.Trace(100, oracletest.NeighborSolicitation())
+	for i := range t.Packets {
+		t.Packets[i].Gap = time.Hour
+	}
+	return t
+}
+
 func TestGuestKilled(t *testing.T) {
 	b := labtest.Bridge(t, "debian-11", lab.System)
-	trace := oracletest.Trace(replay.MaxPackets, oracletest.NeighborSolicitation())
+	trace := longTrace()
 	killed := b.GuestPID()
 	time.AfterFunc(300*time.Millisecond, func() { _ = syscall.Kill(killed, syscall.SIGKILL) })
 	_, err := b.Replay(t.Context(), trace, replay.Purged)
@@ -154,7 +164,7 @@ func TestCancelled(t *testing.T) {
 	guest := b.GuestPID()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	_, err := b.Replay(ctx, oracletest.Trace(replay.MaxPackets, oracletest.NeighborSolicitation()), replay.Purged)
+	_, err := b.Replay(ctx, longTrace(), replay.Purged)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("replay that was cancelled: %v", err)
 	}

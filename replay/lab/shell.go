@@ -23,7 +23,7 @@ func Shell(ctx context.Context, img image.Image, bridge string, rules replay.Pip
 	if err != nil {
 		return &image.InputError{Err: fmt.Errorf("a shell needs a terminal: %w", err)}
 	}
-	defer term.Restore(int(console.Fd()), state)
+	defer func() { _ = term.Restore(int(console.Fd()), state) }()
 	b, err := prepare(ctx, img, bridge)
 	if err != nil {
 		return err
@@ -94,6 +94,6 @@ func joinConsole(terminal, console *os.File) {
 	if _, err := terminal.Write(first[:n]); err != nil {
 		return
 	}
-	go io.Copy(console, terminal)
-	io.Copy(terminal, console)
+	go func() { _, _ = io.Copy(console, terminal) }()
+	_, _ = io.Copy(terminal, console)
 }

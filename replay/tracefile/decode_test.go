@@ -26,8 +26,7 @@ func TestDecodeTruncated(t *testing.T) {
 	data := mustEncode(t, foundingTrace())
 	for n := range data {
 		_, err := Decode(bytes.NewReader(data[:n]))
-		var input *InputError
-		if !errors.As(err, &input) {
+		if _, ok := errors.AsType[*InputError](err); !ok {
 			t.Errorf("the first %d of %d bytes: error %v, want an InputError", n, len(data), err)
 		}
 	}

@@ -17,8 +17,7 @@ import (
 func checkTrace(t *testing.T, trace replay.Trace, err error) {
 	t.Helper()
 	if err != nil {
-		var input *InputError
-		if !errors.As(err, &input) {
+		if _, ok := errors.AsType[*InputError](err); !ok {
 			t.Errorf("error %v is no InputError", err)
 		}
 		return

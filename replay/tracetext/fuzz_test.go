@@ -42,8 +42,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		trace, err := Parse(strings.NewReader(text))
 		if err != nil {
-			var input *tracefile.InputError
-			if !errors.As(err, &input) {
+			if _, ok := errors.AsType[*tracefile.InputError](err); !ok {
 				t.Errorf("error %v is no InputError", err)
 			}
 			return

@@ -51,8 +51,7 @@ func check(t replay.Trace) error {
 
 func at(line int, err error) error {
 	place := fmt.Sprintf("line %d", line)
-	var bad *wordError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*wordError](err); ok {
 		place = fmt.Sprintf("line %d, word %d", line, bad.n)
 	}
 	return &tracefile.InputError{Place: place, Err: err}

@@ -201,8 +201,9 @@ func (o *options) number(key string, standard uint64, bits int) uint64 {
 // zero Addr.
 func (o *options) addr6(key string, standard netip.Addr) []byte {
 	text, ok := o.get(key)
-	a, err := standard, error(nil)
+	a := standard
 	if ok {
+		var err error
 		a, err = parseAddr(text, true)
 		o.wrong(key, err)
 	} else if !a.IsValid() && o.err == nil {

@@ -220,7 +220,7 @@ func (k *kernelBuild) compile(ctx context.Context, s *step) error {
 
 func countObjects(dir string) (n int) {
 	// What cannot be read is not counted: the number moves the bar, no more.
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err == nil && filepath.Ext(path) == ".o" {
 			n++
 		}

@@ -259,7 +259,7 @@ func resolveIn(root, path string) (string, error) {
 	for range linksFollowed {
 		target, err := os.Readlink(path)
 		if err != nil {
-			return path, nil // Not a link; if it is not there, the caller sees.
+			return path, nil //nolint:nilerr // not a link; if it is not there, the caller sees
 		}
 		if filepath.IsAbs(target) {
 			path = filepath.Join(root, target)

@@ -66,14 +66,18 @@ func env(name, standard string) string {
 //
 // Without a lab the target is skipped, or fails if [RequireEnv] says so.
 func Fuzz(f *testing.F, pipeline replay.Pipeline) {
+	f.Helper()
 	settings, err := FromEnv()
 	if err != nil {
 		f.Fatal(err)
 	}
 	img := Image(f, settings.Profile)
+	if err := lab.Prepare(context.Background()); err != nil {
+		f.Fatal(err)
+	}
 	var opening sync.Once
 	var bridges []replay.Replayer
-	open := func(t testing.TB) []replay.Replayer {
+	start := func() {
 		opening.Do(func() {
 			var opened []*lab.Bridge
 			opened, err = OpenAll(context.Background(), img, settings.Bridges)
@@ -81,10 +85,6 @@ func Fuzz(f *testing.F, pipeline replay.Pipeline) {
 				bridges = append(bridges, b)
 			}
 		})
-		if err != nil {
-			t.Fatal("the lab did not start: ", err)
-		}
-		return bridges
 	}
 	f.Cleanup(func() {
 		for _, b := range bridges {
@@ -93,11 +93,15 @@ func Fuzz(f *testing.F, pipeline replay.Pipeline) {
 	})
 	if worker() {
 		// An input that takes over 10 s ends a worker: the lab is there
-		// before the first.
-		open(f)
+		// before the first. If it is not, the first says so, since Go does
+		// not show what a worker says before.
+		start()
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		judge(t, open(t), shorten(fuzz.Decode(data, pipeline)), settings)
+		if start(); err != nil {
+			t.Fatal("the lab did not start: ", err)
+		}
+		judge(t, bridges, shorten(fuzz.Decode(data, pipeline)), settings)
 	})
 }
 
@@ -152,19 +156,17 @@ const confirmations = 2
 
 // judge fails t if the bridges diverge.
 func judge(t *testing.T, bridges []replay.Replayer, trace replay.Trace, s Settings) {
-	runs, v := compare(t, bridges, trace, s.Level, 1)
-	if v.Outcome == oracle.Agree {
+	t.Helper()
+	if _, v := compare(t, bridges, trace, s.Level, 1); v.Outcome == oracle.Agree {
 		return
 	}
-	if runs, v = compare(t, bridges, trace, s.Level, confirmations); v.Outcome == oracle.Diverge {
-		_, booted := compare(t, bridges, trace, replay.Booted, confirmations)
-		if booted.Outcome != oracle.Diverge || booted.Signature != v.Signature {
-			t.Logf("inconclusive: %s at level %s, %s %s at level %s", v.Signature, s.Level, booted.Outcome, booted.Signature+booted.Reason, replay.Booted)
-			return
-		}
-	}
+	runs, v := compare(t, bridges, trace, s.Level, confirmations)
 	if v.Outcome != oracle.Diverge {
 		t.Logf("inconclusive: %s", v.Reason)
+		return
+	}
+	if _, booted := compare(t, bridges, trace, replay.Booted, confirmations); booted.Signature != v.Signature {
+		t.Logf("inconclusive: %s at level %s, %s %s at level %s", v.Signature, s.Level, booted.Outcome, booted.Signature+booted.Reason, replay.Booted)
 		return
 	}
 	var table strings.Builder
