@@ -1,6 +1,7 @@
 package oracle_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/ctdiff/ctdiff/oracle"
@@ -98,6 +99,50 @@ func TestNumbersMayShift(t *testing.T) {
 	c.Obs[1].Packets[2].Steps[1].Recirc = 5
 	if got := signature(c); got != "" {
 		t.Errorf("%q, want none", got)
+	}
+}
+
+// TestStepAfterKernelDatapath has a packet whose first flow TC did not take, and
+// whose second flow TC alone has: it takes an upcall that nothing counts. Where
+// TC has no flow at all, a step that is missing is a difference.
+func TestStepAfterKernelDatapath(t *testing.T) {
+	for _, tt := range []struct{ dp, want string }{
+		{"tc", ""},
+		{"ovs", "system~tc/verdict/fewer-recirculations/icmpv6"},
+	} {
+		c := oracletest.Fixed()
+		w := &c.Obs[1].Packets[2]
+		w.Steps = w.Steps[:1]
+		w.Steps[0].DP = "ovs"
+		w.Outputs = []replay.Output{{Port: 2, Frame: c.Trace.Packets[2].Frame}}
+		c.Obs[0].Packets[2].Outputs = w.Outputs
+		for i := range c.Obs[1].Flows {
+			c.Obs[1].Flows[i].DP = tt.dp
+		}
+		if got := signature(c); got != tt.want {
+			t.Errorf("flows in dp:%s: %q, want %q", tt.dp, got, tt.want)
+		}
+	}
+}
+
+// TestAtomicFragment has a packet leave with a fragment header, though it is
+// whole, and without.
+func TestAtomicFragment(t *testing.T) {
+	cut := oracletest.ICMPv6("2001:db8::1", "2001:db8::2", oracletest.EchoRequest, 0, 7, 0, 1)
+	plain := slices.Clone(cut)
+	cut = slices.Insert(cut, 54, 58, 0, 0, 0, 0, 0, 0, 9)
+	cut[20] = oracle.ProtoFragment
+	cut[19] += 8
+	c := oracletest.Fixed()
+	for b, frame := range [][]byte{cut, plain} {
+		c.Obs[b].Packets[1].Outputs = []replay.Output{{Port: 2, Frame: frame, Changed: true}}
+	}
+	if got := signature(c); got != "" {
+		t.Errorf("%q, want none", got)
+	}
+	plain[21]--
+	if got, want := signature(c), "system~tc/verdict/bytes:ip_ttl/icmpv6"; got != want {
+		t.Errorf("with another hop limit: %q, want %q", got, want)
 	}
 }
 
