@@ -105,6 +105,22 @@ func Fuzz(f *testing.F, pipeline replay.Pipeline) {
 	})
 }
 
+// Rules returns the pipeline in a file of rules as ovs-ofctl(8) add-flows takes
+// them.
+func Rules(t testing.TB, path string) replay.Pipeline {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rules, err := tracefile.ParsePipeline(f)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return rules
+}
+
 // The longest gap in a fuzzed trace is longer than conntrack keeps an ICMPv6
 // connection (30 s); all of them together must pass in a fraction of the 10 s
 // after which Go's fuzzer gives an input up, and a second takes milliseconds.
