@@ -53,23 +53,27 @@ arguments, of the form of github.com/ctdiff/ctdiff/corpus/report.JSON.`,
 		Args: takes(1, 0, "TRACE"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runReplay(cmd.Context(), opts, args) },
 	}
-	opts.image.add(cmd)
-	opts.capture.add(cmd)
-	flags := cmd.Flags()
-	flags.StringSliceVar(&opts.bridges, "bridges", []string{lab.System, lab.TC}, "`BRIDGES` to compare, each [PROFILE:]BRIDGE with BRIDGE "+strings.Join(lab.Bridges(), " or "))
-	flags.StringVar(&opts.level, "level", string(replay.Purged), "isolation `LEVEL`: purged, or booted: a fresh guest for each replay, in virtual time")
-	flags.IntVar(&opts.repeat, "repeat", 2, "replay each trace `N` times")
-	flags.BoolVar(&opts.json, "json", false, "print one JSON object a trace")
-	flags.BoolVarP(&opts.verbose, "verbose", "v", false, "show all packets, and flows and connections that agree")
-	flags.StringVar(&opts.color, "color", "auto", "colours, `WHEN`: "+strings.Join(colors, ", "))
-	completeWith(cmd, "bridges", lab.Bridges())
-	completeWith(cmd, "level", []string{string(replay.Purged), string(replay.Booted)})
-	completeWith(cmd, "color", colors)
+	opts.add(cmd)
 	return withExits(cmd,
 		"0    the bridges agree on all traces, or it is inconclusive",
 		"1    a divergence was found",
 		"2    bad usage or bad input; nothing was booted, unless Open vSwitch refuses a rule",
 		"3    the lab failed")
+}
+
+func (o *replayOptions) add(cmd *cobra.Command) {
+	o.image.add(cmd)
+	o.capture.add(cmd)
+	flags := cmd.Flags()
+	flags.StringSliceVar(&o.bridges, "bridges", []string{lab.System, lab.TC}, "`BRIDGES` to compare, each [PROFILE:]BRIDGE with BRIDGE "+strings.Join(lab.Bridges(), " or "))
+	flags.StringVar(&o.level, "level", string(replay.Purged), "isolation `LEVEL`: purged, or booted: a fresh guest for each replay, in virtual time")
+	flags.IntVar(&o.repeat, "repeat", 2, "replay each trace `N` times")
+	flags.BoolVar(&o.json, "json", false, "print one JSON object a trace")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "show all packets, and flows and connections that agree")
+	flags.StringVar(&o.color, "color", "auto", "colours, `WHEN`: "+strings.Join(colors, ", "))
+	completeWith(cmd, "bridges", lab.Bridges())
+	completeWith(cmd, "level", []string{string(replay.Purged), string(replay.Booted)})
+	completeWith(cmd, "color", colors)
 }
 
 func runReplay(ctx context.Context, opts replayOptions, files []string) (err error) {
@@ -81,10 +85,8 @@ func runReplay(ctx context.Context, opts replayOptions, files []string) (err err
 	if err != nil {
 		return err
 	}
-	for _, s := range sources {
-		if len(s.trace.Pipeline) == 0 {
-			return badInput("%s: no rules: name a file of them with --pipeline", s.file)
-		}
+	if err := needRules(sources); err != nil {
+		return err
 	}
 	if err := r.open(ctx); err != nil {
 		return err
@@ -111,6 +113,15 @@ func runReplay(ctx context.Context, opts replayOptions, files []string) (err err
 	}
 	if count[oracle.Diverge] > 0 {
 		return exitError(exitDiverge)
+	}
+	return nil
+}
+
+func needRules(sources []source) error {
+	for _, s := range sources {
+		if len(s.trace.Pipeline) == 0 {
+			return badInput("%s: no rules: name a file of them with --pipeline", s.file)
+		}
 	}
 	return nil
 }
