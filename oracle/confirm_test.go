@@ -102,3 +102,31 @@ func ExampleConfirm() {
 	// inconclusive 2 of 3
 	// run 1 and run 3: bridge tc differs from itself: packet 1 is -trk in tc but +trk in tc #2 at recirculation 1
 }
+
+func TestStillShows(t *testing.T) {
+	verdict := func(c oracletest.Case) oracle.Verdict { return oracle.Compare(c.Trace, c.Obs) }
+	rules := verdict(oracletest.Founding(oracletest.NeighborSolicitation()))
+	c := oracletest.Founding(oracletest.NeighborSolicitation())
+	for i := range c.Obs[1].Packets {
+		c.Obs[1].Packets[i].Steps = c.Obs[0].Packets[i].Steps
+	}
+	witness := verdict(c)
+	if rules.Signature != witness.Signature {
+		t.Fatalf("signatures %q and %q", rules.Signature, witness.Signature)
+	}
+	for _, tt := range []struct {
+		name     string
+		v, found oracle.Verdict
+		want     bool
+	}{
+		{"itself", rules, rules, true},
+		{"witness alone, where the rules showed it", witness, rules, false},
+		{"rules, where only the witness showed it", rules, witness, true},
+		{"another", verdict(oracletest.Loop()), rules, false},
+		{"none", verdict(oracletest.Fixed()), rules, false},
+	} {
+		if got := tt.v.StillShows(tt.found); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}

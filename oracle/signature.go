@@ -41,3 +41,18 @@ func preferWitness(x, y found) int {
 	}
 	return 1
 }
+
+// StillShows reports whether v, of a trace that was changed, shows what the
+// verdict found did: the signature, and if that was seen without the witness
+// copy, and so on a bridge that is not ours, so still.
+func (v Verdict) StillShows(found Verdict) bool {
+	return v.Signature == found.Signature && (v.shownByRules() || !found.shownByRules())
+}
+
+// shownByRules reports whether a difference of the kind in the signature is not
+// the witness's alone.
+func (v Verdict) shownByRules() bool {
+	return slices.ContainsFunc(v.Differences, func(d Difference) bool {
+		return d.Kind == v.Differences[0].Kind && !d.Witness
+	})
+}

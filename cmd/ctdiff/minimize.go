@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -119,7 +118,7 @@ type minimizer struct {
 	steps  int
 
 	signature string
-	given     bool // the rules as given show it
+	found     oracle.Verdict
 }
 
 func (m *minimizer) run(ctx context.Context) error {
@@ -133,7 +132,7 @@ func (m *minimizer) run(ctx context.Context) error {
 	case v.Outcome == oracle.Inconclusive:
 		return badInput("%s: inconclusive: %s", s.file, v.Reason)
 	}
-	m.signature, m.given = v.Signature, shownByRules(v)
+	m.signature, m.found = v.Signature, v
 	p := newProgress(os.Stderr)
 	p.note("%s: %s; reducing %s and %s", s.file, v.Signature, counted(len(s.trace.Packets), "packet"), counted(len(s.trace.Pipeline), "rule"))
 	result, err := reduce.Reduce(ctx, s.trace, m.holds, reduce.Options{Steps: m.steps, Progress: p.step})
@@ -217,16 +216,7 @@ func (m *minimizer) holds(ctx context.Context, t replay.Trace) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	v := oracle.Compare(t, obs)
-	return v.Signature == m.signature && (shownByRules(v) || !m.given), nil
-}
-
-// shownByRules reports whether a difference of the kind in the signature can be
-// seen without the witness copy, and so on a bridge that is not ours.
-func shownByRules(v oracle.Verdict) bool {
-	return slices.ContainsFunc(v.Differences, func(d oracle.Difference) bool {
-		return d.Kind == v.Differences[0].Kind && !d.Witness
-	})
+	return oracle.Compare(t, obs).StillShows(m.found), nil
 }
 
 // A reduction is what became of a trace, for programs.

@@ -14,10 +14,12 @@ import (
 	"github.com/ctdiff/ctdiff/corpus/report"
 	"github.com/ctdiff/ctdiff/fuzz"
 	"github.com/ctdiff/ctdiff/oracle"
+	"github.com/ctdiff/ctdiff/oracle/reduce"
 	"github.com/ctdiff/ctdiff/replay"
 	"github.com/ctdiff/ctdiff/replay/lab"
 	"github.com/ctdiff/ctdiff/replay/lab/image"
 	"github.com/ctdiff/ctdiff/replay/tracefile"
+	"github.com/ctdiff/ctdiff/replay/tracetext"
 )
 
 // The environment variables that choose for go test what options choose for
@@ -185,11 +187,43 @@ func judge(t *testing.T, bridges []replay.Replayer, trace replay.Trace, s Settin
 		t.Logf("inconclusive: %s at level %s, %s %s at level %s", v.Signature, s.Level, booted.Outcome, booted.Signature+booted.Reason, replay.Booted)
 		return
 	}
-	var table strings.Builder
-	if err := report.Table(&table, trace, runs[0], v, report.Options{}); err != nil {
+	found := len(trace.Packets)
+	trace = reduced(t, bridges, trace, v, s.Level)
+	runs, v = compare(t, bridges, trace, s.Level, confirmations)
+	var text strings.Builder
+	if err := report.Table(&text, trace, runs[0], v, report.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	t.Fatalf("the bridges diverge on profile %s, trace %s\n%s", s.Profile, tracefile.Hash(trace), table.String())
+	text.WriteString("\n")
+	if err := tracetext.Format(&text, trace); err != nil {
+		t.Fatal(err)
+	}
+	t.Fatalf("the bridges diverge on profile %s; reduced from %d packets to %d, trace %s\n%s", s.Profile, found, len(trace.Packets), tracefile.Hash(trace), text.String())
+}
+
+// reductionSteps bounds a reduction to two seconds or three, of the ten after
+// which Go's fuzzer gives an input up.
+const reductionSteps = 250
+
+// reduced returns t as small as it can be with the same signature.
+func reduced(t *testing.T, bridges []replay.Replayer, trace replay.Trace, v oracle.Verdict, level replay.Level) replay.Trace {
+	t.Helper()
+	holds := func(ctx context.Context, candidate replay.Trace) (bool, error) {
+		obs, err := replay.All(ctx, bridges, candidate, level)
+		if _, refused := errors.AsType[*lab.RefusedError](err); refused {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		return oracle.Compare(candidate, obs).StillShows(v), nil
+	}
+	result, err := reduce.Reduce(t.Context(), trace, holds, reduce.Options{Steps: reductionSteps})
+	if err != nil {
+		t.Logf("not reduced: %v", err)
+		return trace
+	}
+	return result.Trace
 }
 
 // compare replays a trace some times and compares what the bridges made of it;
