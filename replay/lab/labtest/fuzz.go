@@ -178,7 +178,7 @@ func judge(t *testing.T, bridges []replay.Replayer, trace replay.Trace, s Settin
 	if _, v := compare(t, bridges, trace, s.Level, 1); v.Outcome == oracle.Agree {
 		return
 	}
-	runs, v := compare(t, bridges, trace, s.Level, confirmations)
+	_, v := compare(t, bridges, trace, s.Level, confirmations)
 	if v.Outcome != oracle.Diverge {
 		t.Logf("inconclusive: %s", v.Reason)
 		return
@@ -189,7 +189,7 @@ func judge(t *testing.T, bridges []replay.Replayer, trace replay.Trace, s Settin
 	}
 	found := len(trace.Packets)
 	trace = reduced(t, bridges, trace, v, s.Level)
-	runs, v = compare(t, bridges, trace, s.Level, confirmations)
+	runs, v := compare(t, bridges, trace, s.Level, confirmations)
 	var text strings.Builder
 	if err := report.Table(&text, trace, runs[0], v, report.Options{}); err != nil {
 		t.Fatal(err)
