@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/cavaliergopher/cpio"
 
@@ -42,7 +43,7 @@ func initrd(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", fmt.Errorf("keep the agent: %w", err)
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(path), ".new-")
+	dir, err := os.MkdirTemp(filepath.Dir(path), tempPrefix)
 	if err != nil {
 		return "", fmt.Errorf("keep the agent: %w", err)
 	}
@@ -66,8 +67,27 @@ func initrd(ctx context.Context) (string, error) {
 	if err := os.Rename(packed, path); err != nil {
 		return "", fmt.Errorf("keep the agent: %w", err)
 	}
-	return path, nil
+	return path, removeStale(filepath.Dir(path))
 }
+
+// removeStale removes what builds of the agent that were killed have left.
+func removeStale(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, tempPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Hour {
+			if err := os.RemoveAll(path); err != nil {
+				return fmt.Errorf("remove what a killed build has left: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// tempPrefix is of directories in which the agent is being built.
+const tempPrefix = ".new-"
 
 // buildAgent compiles the agent from the source that this program was compiled
 // from. That is where the compiler found it, in a checkout or in the module

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ctdiff/ctdiff/oracle/oracletest"
 	"github.com/ctdiff/ctdiff/replay"
 	"github.com/ctdiff/ctdiff/replay/lab"
@@ -188,6 +190,42 @@ func TestSwitchDies(t *testing.T) {
 	}
 	if o, err = b.Replay(t.Context(), trace, replay.Purged); err != nil || o.Crash != "" {
 		t.Errorf("replay after that: %q, %v", o.Crash, err)
+	}
+}
+
+// TestKernelLog has a guest's kernel log a warning and something less.
+func TestKernelLog(t *testing.T) {
+	b := labtest.Bridge(t, "debian-11", lab.System)
+	trace := oracletest.Trace(1, oracletest.NeighborSolicitation())
+	if _, err := b.Exec(t.Context(), nil, "sh", "-c", "echo '<4>a warning' >/dev/kmsg; echo '<6>a remark' >/dev/kmsg"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range [][]string{{"a warning"}, nil} {
+		o, err := b.Replay(t.Context(), trace, replay.Purged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, o.KernelLog); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// TestLargeTrace has each of a thousand packets make a connection of its own.
+func TestLargeTrace(t *testing.T) {
+	var packets strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&packets, "p1 +0s icmp6 echo-request 2001:db8::1:%x > 2001:db8::2 payload %s\n", i, strings.Repeat("00", 1400))
+	}
+	trace := parse(t, oracletest.Pipeline(), packets.String())
+	for _, name := range lab.Bridges() {
+		o, err := labtest.Bridge(t, "debian-12", name).Replay(t.Context(), trace, replay.Purged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Crash != "" || len(o.Packets) != 1000 || len(o.Conntrack) != 1000 {
+			t.Errorf("%s: %d packets, %d connections, crash %q", name, len(o.Packets), len(o.Conntrack), o.Crash)
+		}
 	}
 }
 
