@@ -164,23 +164,29 @@ func (c *flowCounter) readFilters(index int, counts map[ufid]uint64) error {
 	return nil
 }
 
-// filterCount returns the ufid and packet counter that stand in the first
-// action of a TC filter: OVS leaves the ufid there as the action's cookie
-// (lib/tc.c).
+// filterCount returns the ufid and packet counter that stand in an action of a
+// TC filter: OVS leaves the ufid in the cookie of each (lib/tc.c), but for those
+// that it puts before an output to the bridge's own port.
 func filterCount(filter []byte) (id ufid, count uint64, ok bool) {
-	action, ok := nested(filter, nl.TCA_OPTIONS, tcaFlowerAct, 1)
+	list, ok := nested(filter, nl.TCA_OPTIONS, tcaFlowerAct)
 	if !ok {
 		return id, 0, false
 	}
-	cookie, ok := nested(action, tcaActCookie)
-	if !ok || len(cookie) != len(id) {
+	actions, err := nl.ParseRouteAttr(list)
+	if err != nil {
 		return id, 0, false
 	}
-	basic, ok := nested(action, tcaActStats, tcaStatsBasic)
-	if !ok || len(basic) < 12 { // struct gnet_stats_basic: bytes, packets
-		return id, 0, false
+	for _, action := range actions {
+		cookie, ok := nested(action.Value, tcaActCookie)
+		if !ok || len(cookie) != len(id) {
+			continue
+		}
+		basic, ok := nested(action.Value, tcaActStats, tcaStatsBasic)
+		if ok && len(basic) >= 12 { // struct gnet_stats_basic: bytes, packets
+			return ufid(cookie), uint64(binary.NativeEndian.Uint32(basic[8:])), true
+		}
 	}
-	return ufid(cookie), uint64(binary.NativeEndian.Uint32(basic[8:])), true
+	return id, 0, false
 }
 
 // nested returns the value of the attribute at a path of types.

@@ -116,6 +116,9 @@ func (g *guest) sendOne(b *bridge, p wire.Packet, buf []byte) (wire.Sent, error)
 	if err := b.send(p.Port, p.Frame); err != nil {
 		return wire.Sent{}, err
 	}
+	if err := settle(); err != nil {
+		return wire.Sent{}, err
+	}
 	outputs, err := b.receive(buf)
 	if err != nil {
 		return wire.Sent{}, err
@@ -124,6 +127,19 @@ func (g *guest) sendOne(b *bridge, p wire.Packet, buf []byte) (wire.Sent, error)
 	g.used[device] = true
 	hits, err := g.counter.hits(device)
 	return wire.Sent{Hits: hits, Outputs: outputs}, err
+}
+
+// settle returns when nothing is left to run in the guest: only then does its
+// time go on. An upcall may have to wait for a thread of ovs-vswitchd that
+// waits for another, after a gap above all.
+func settle() error {
+	t := unix.NsecToTimespec(int64(time.Microsecond))
+	for {
+		err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &t, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 func (g *guest) dumpFlows(run *wire.Run) error {
@@ -136,12 +152,15 @@ func (g *guest) dumpFlows(run *wire.Run) error {
 // while ovs-vswitchd revalidates.
 const purgeTries = 20
 
-// purge removes all flows and connections, and returns when none is left.
+// purge removes all flows, connections and learned addresses, and returns when
+// no flow or connection is left.
 func (g *guest) purge() error {
 	left := ""
 	for range purgeTries {
-		if _, err := control("revalidator/purge"); err != nil {
-			return err
+		for _, command := range []string{"revalidator/purge", "fdb/flush"} {
+			if _, err := control(command); err != nil {
+				return err
+			}
 		}
 		if err := flushConntrack(); err != nil {
 			return err

@@ -18,7 +18,7 @@ func (r *refusal) Error() string { return r.Words }
 // load makes rules the bridge's whole flow table. It does nothing if they are
 // already.
 func (b *bridge) load(rules []string) error {
-	if b.loaded && slices.Equal(b.rules, rules) {
+	if b.loaded && slices.Equal(b.rules, rules) && !slices.ContainsFunc(rules, changes) {
 		return nil
 	}
 	b.loaded = false
@@ -30,6 +30,11 @@ func (b *bridge) load(rules []string) error {
 	}
 	b.rules, b.loaded = slices.Clone(rules), true
 	return nil
+}
+
+// changes reports whether a rule changes the flow table while packets meet it.
+func changes(rule string) bool {
+	return strings.Contains(rule, "learn") || strings.Contains(rule, "_timeout")
 }
 
 // findRefused adds the rules one by one: of a bundle OVS does not always say
