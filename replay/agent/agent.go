@@ -17,6 +17,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"crypto/sha256"
 
@@ -141,8 +142,37 @@ func (g *guest) start(boot *wire.Boot) (version string, err error) {
 	if version, g.vswitchd, err = startSwitch(boot, g.given, g.witness); err != nil {
 		return "", err
 	}
-	g.counter, err = newFlowCounter(boot.Offload)
-	return version, err
+	if g.counter, err = newFlowCounter(boot.Offload); err != nil {
+		return "", err
+	}
+	return version, g.awaitUpcalls()
+}
+
+// probeFrame is a frame of an EtherType for local experiments.
+var probeFrame = []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5}
+
+// awaitUpcalls returns when each port's packets get to ovs-vswitchd: its ports
+// are there before the threads that take what they send.
+func (g *guest) awaitUpcalls() error {
+	for _, b := range []*bridge{&g.given, &g.witness} {
+		for i, device := range b.index {
+			start := time.Now()
+			for {
+				sent, err := g.sendOne(b, wire.Packet{Port: uint8(i + 1), Frame: probeFrame}, make([]byte, len(probeFrame)))
+				if err != nil {
+					return err
+				}
+				if len(sent.Hits) > 0 {
+					break
+				}
+				if time.Since(start) > startDeadline {
+					return fmt.Errorf("port %s (device %d): no packet gets to ovs-vswitchd after %v", b.portName(i), device, startDeadline)
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+	}
+	return g.purge()
 }
 
 // serve answers the host's messages until the channel breaks.
