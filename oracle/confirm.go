@@ -11,7 +11,7 @@ import (
 // time alone changes.
 var selfStrict = []string{
 	RuleUnseenUpcall, RuleUncountedDrop, RuleFragmentQueued, RuleFragmentSizes,
-	RuleNoProtoinfo, RuleStatusHidden, RuleAssured, RuleNATPort,
+	RuleNoProtoinfo, RuleStatusHidden, RuleAssured,
 }
 
 // SelfAgrees says whether two replays of a trace on the same bridge came to

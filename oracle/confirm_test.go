@@ -56,8 +56,12 @@ func TestSelfAgrees(t *testing.T) {
 	}
 	a.Conntrack[0].Reply = "10.0.0.2 > 10.9.9.9 sport=53 dport=1024"
 	b.Conntrack[0].Reply = "10.0.0.2 > 10.9.9.9 sport=53 dport=61000"
+	if v := oracle.SelfAgrees(c.Trace, a, b); v.Outcome != oracle.Agree {
+		t.Errorf("ports that the kernel draws at random: %+v", v)
+	}
+	b.Conntrack[0].Mark++
 	if v := oracle.SelfAgrees(c.Trace, a, b); v.Outcome != oracle.Inconclusive || v.Signature != "" {
-		t.Errorf("ports: %+v", v)
+		t.Errorf("marks: %+v", v)
 	}
 	a.Crash, b.Crash = "[ 1.0] BUG: a+0x10/0x20", "[ 2.0] BUG: a+0x30/0x40"
 	if v := oracle.SelfAgrees(c.Trace, a, b); v.Outcome != oracle.Agree {

@@ -45,6 +45,18 @@ func joinFragments(list []replay.Output) []replay.Output {
 	return sortOutputs(whole)
 }
 
+// withoutIDs returns the outputs with the ids of IPv6 fragments cleared.
+func withoutIDs(list []replay.Output) []replay.Output {
+	list = slices.Clone(list)
+	for i, o := range list {
+		if h := ParseHeaders(o.Frame); h.Frag && h.Version == 6 {
+			list[i].Frame = slices.Clone(o.Frame)
+			clear(list[i].Frame[h.fragAt+4 : h.fragAt+8])
+		}
+	}
+	return list
+}
+
 func join(set []fragment) ([]byte, bool) {
 	slices.SortFunc(set, func(x, y fragment) int { return cmp.Compare(x.h.FragOffset, y.h.FragOffset) })
 	var data []byte

@@ -21,6 +21,12 @@ func (p *pair) outputs(n int, h Headers) {
 		class:      h.Class(),
 		show:       func(o replay.Observation) string { return outputsText(o, n) },
 	}
+	if slices.EqualFunc(sortOutputs(withoutIDs(a)), sortOutputs(withoutIDs(b)), sameOutput) {
+		f.Subject, f.token = "fragment_id", "fragment-id"
+		f.Text = fmt.Sprintf("packet %d leaves in fragments with other ids in %s than in %s", n, p.nameA, p.nameB)
+		p.add(f, RuleFragmentID)
+		return
+	}
 	wholeA, wholeB := joinFragments(a), joinFragments(b)
 	if slices.EqualFunc(wholeA, wholeB, sameOutput) {
 		f.Subject, f.token = "fragments", "fragments"

@@ -25,6 +25,7 @@ const (
 	RuleUncountedDrop   = "uncounted-drop"
 	RuleFragmentQueued  = "fragment-queued"
 	RuleFragmentSizes   = "fragment-sizes"
+	RuleFragmentID      = "fragment-id"
 	RuleNoProtoinfo     = "no-protoinfo"
 	RuleOffloadStatus   = "offload-status"
 	RuleStatusHidden    = "status-hidden"
@@ -98,6 +99,12 @@ var Rules = []Rule{
 		Excuses: "where a packet is cut into fragments on its way out, if the parts make the same packet",
 		Reason:  "the size comes from the largest fragment that came in, which is not known of one that went through userspace.",
 		Source:  "Linux, net/openvswitch/actions.c, ovs_fragment; net/sched/sch_frag.c",
+	},
+	{
+		ID:      RuleFragmentID,
+		Excuses: "the id of an IPv6 packet's fragments",
+		Reason:  "the kernel draws a new one at random for a packet that it cuts again.",
+		Source:  "Linux, net/ipv6/output_core.c, ipv6_select_ident",
 	},
 	{
 		ID:      RuleNoProtoinfo,

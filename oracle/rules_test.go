@@ -27,6 +27,7 @@ var excused = map[string]func() oracletest.Case{
 	}),
 	oracle.RuleFragmentQueued: fragmentQueued,
 	oracle.RuleFragmentSizes:  fragmentSizes,
+	oracle.RuleFragmentID:     fragmentID,
 	oracle.RuleNoProtoinfo: entry(func(x, y *replay.ConntrackEntry) {
 		x.Proto, y.Proto, x.State = "tcp", "tcp", "ESTABLISHED"
 	}),
@@ -107,6 +108,17 @@ func fragmentSizes() oracletest.Case {
 			{Port: 2, Frame: oracletest.Fragment(9, 0, true, data[:cut])},
 			{Port: 2, Frame: oracletest.Fragment(9, cut, false, data[cut:])},
 		}
+	}
+	return c
+}
+
+func fragmentID() oracletest.Case {
+	c := oracletest.Fixed()
+	for b := range c.Obs {
+		frame := oracletest.ICMPv6("2001:db8::1", "2001:db8::2", oracletest.EchoRequest, 0, 7, 0, 1)
+		frame[20] = oracle.ProtoFragment
+		frame = slices.Insert(frame, 54, 58, 0, 0, 1, 0, 0, 0, byte(b))
+		c.Obs[b].Packets[1].Outputs = []replay.Output{{Port: 2, Frame: frame, Changed: true}}
 	}
 	return c
 }

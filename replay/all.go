@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"fmt"
 	"sync"
 )
 
@@ -16,9 +15,9 @@ func All(ctx context.Context, bridges []Replayer, t Trace, level Level) ([]Obser
 		all.Go(func() { obs[i], errs[i] = b.Replay(ctx, t, level) })
 	}
 	all.Wait()
-	for i, err := range errs {
+	for _, err := range errs {
 		if err != nil {
-			return nil, fmt.Errorf("bridge %d: %w", i+1, err)
+			return nil, err
 		}
 	}
 	return obs, nil

@@ -89,6 +89,16 @@ func (c *flowCounter) hits(device int) ([]wire.Hit, error) {
 	return hits, nil
 }
 
+// forget has what the counters of some devices' flows are now count as not hit:
+// in a gap a flow may have gone, and come again with the count that it had.
+func (c *flowCounter) forget(devices ...int) error {
+	now, err := c.read(devices...)
+	if err == nil {
+		c.counts = now
+	}
+	return err
+}
+
 // read returns the packet counter of each flow in the kernel's datapath, and of
 // those that TC holds for some devices.
 func (c *flowCounter) read(devices ...int) (map[ufid]uint64, error) {

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -313,8 +312,9 @@ func (g *guest) handshake(ctx context.Context, options guestOptions) error {
 		return fmt.Errorf("guest has agent %s, this program speaks to %s", hello.Build, agent.Build())
 	}
 	g.kernel = hello.Kernel
+	// A guest that is given the same randomness each time chooses the same ports
+	// and ids each time. It has no secrets.
 	boot := &wire.Boot{Offload: options.offload, Entropy: make([]byte, entropyBytes), Interactive: !g.virtual}
-	rand.Read(boot.Entropy)
 	if err := g.channel.Send(boot); err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func initrd(ctx context.Context) (string, error) {
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(path), tempPrefix)
 	if err != nil {
-		return "", fmt.Errorf("keep the agent: %w", err)
+		return "", fmt.Errorf("keep the guests' agent, which is not built yet: %w; build it as a user who may write there, with: ctdiff lab build", err)
 	}
 	defer os.RemoveAll(dir)
 	program := filepath.Join(dir, "ctdiff-agent")

@@ -33,6 +33,7 @@ func Shell(ctx context.Context, img image.Image, bridge string, rules replay.Pip
 		return err
 	}
 	defer ours.Close()
+	fmt.Fprintf(console, "starting bridge %s, in real time\n", bridge)
 	g, err := startGuest(ctx, b.files, guestOptions{offload: bridge == TC, console: theirs})
 	theirs.Close()
 	if err != nil {

@@ -47,11 +47,17 @@ func read(data []byte, opts ImportOptions) (replay.Trace, error) {
 
 // WriteFile writes t to the named file, whole or not at all: the file appears
 // under its name when all of it is on the disk. A file of that name is
-// replaced.
+// replaced; what is no regular file is written to.
 func WriteFile(path string, t replay.Trace) (err error) {
 	var data bytes.Buffer
 	if err := Encode(&data, t); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return writeInto(path, data.Bytes())
 	}
 	dir, base := filepath.Split(path)
 	temporary := filepath.Join(dir, fmt.Sprintf(".%s.%016x.tmp", base, rand.Uint64()))
@@ -67,6 +73,20 @@ func WriteFile(path string, t replay.Trace) (err error) {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+// writeInto writes to what is no regular file, such as a pipe or a terminal, and
+// so cannot be replaced.
+func writeInto(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("writing trace: %w", err)
+	}
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("writing trace: %w", err)
+	}
+	return nil
 }
 
 func writeSynced(path string, data []byte) error {

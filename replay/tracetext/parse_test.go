@@ -104,7 +104,7 @@ func TestParseRefuses(t *testing.T) {
 		"sll":          {ns + "sll maybe", `"maybe": sll: not a MAC address`},
 		"payload":      {ns + "payload 0x00", "payload: encoding/hex: invalid byte"},
 		"alert":        {ns + "router-alert yes", "router-alert: not a number"},
-		"no target":    {"p1 +0s icmp6 ns ::1 > ::2", "line 1: lacks target and an address"},
+		"no target":    {"p1 +0s icmp6 ns ::1 > ::2", "line 1: lacks a key: target ADDRESS"},
 		"target":       {"p1 +0s icmp6 ns ::1 > ::2 target x", `line 1, word 9: "x": target: not an IPv6 address`},
 		"flags":        {"p1 +0s tcp6 ::1 1 > ::2 2 flags SX", `"SX": flags: want letters of FSRPAUEC`},
 		"flags twice":  {"p1 +0s tcp6 ::1 1 > ::2 2 flags SS", "each at most once"},

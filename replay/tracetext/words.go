@@ -207,7 +207,7 @@ func (o *options) addr6(key string, standard netip.Addr) []byte {
 		a, err = parseAddr(text, true)
 		o.wrong(key, err)
 	} else if !a.IsValid() && o.err == nil {
-		o.err = fmt.Errorf("lacks %s and an address", key)
+		o.err = fmt.Errorf("lacks a key: %s ADDRESS", key)
 	}
 	b := a.As16()
 	return b[:]

@@ -77,8 +77,9 @@ func (b *builder) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if free < buildSpace {
-		return &DiskFullError{Dir: string(b.spec.Cache), Need: buildSpace, Free: free}
+	// What an interrupted build has left is part of it.
+	if done := uint64(sizeOf(b.spec.Cache.work(b.spec.kernelName()))); free+done < buildSpace {
+		return &DiskFullError{Dir: string(b.spec.Cache), Need: buildSpace - done, Free: free}
 	}
 	if err := b.spec.Cache.clean(); err != nil {
 		return fmt.Errorf("clean up after an interrupted build: %w", err)
