@@ -64,17 +64,30 @@ func (b *bridge) send(port uint8, frame []byte) error {
 // receive returns the frames that have left the bridge.
 func (b *bridge) receive(buf []byte) ([]wire.Output, error) {
 	var outputs []wire.Output
-	for i, fd := range b.taps {
-		for {
-			n, err := unix.Read(fd, buf)
-			if errors.Is(err, unix.EAGAIN) {
-				break
+	for {
+		var waiting [replay.Ports]unix.PollFd
+		for i, fd := range b.taps {
+			waiting[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+		}
+		n, err := unix.Poll(waiting[:], 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("receive at %s: %w", b.name, err)
+		}
+		if n == 0 {
+			return outputs, nil
+		}
+		for i, w := range waiting {
+			if w.Revents == 0 {
+				continue
 			}
+			n, err := unix.Read(int(w.Fd), buf)
 			if err != nil {
 				return nil, fmt.Errorf("receive at %s: %w", b.portName(i), err)
 			}
 			outputs = append(outputs, wire.Output{Port: uint8(i + 1), Frame: append([]byte(nil), buf[:n]...)})
 		}
 	}
-	return outputs, nil
 }

@@ -37,6 +37,10 @@ func changes(rule string) bool {
 	return strings.Contains(rule, "learn") || strings.Contains(rule, "_timeout")
 }
 
+// learnsAddresses reports whether a rule uses the bridge's table of Ethernet
+// addresses.
+func learnsAddresses(rule string) bool { return strings.Contains(strings.ToLower(rule), "normal") }
+
 // findRefused adds the rules one by one: of a bundle OVS does not always say
 // which rule it refuses.
 func (b *bridge) findRefused(rules []string, whole error) error {
