@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/ctdiff/ctdiff/replay"
@@ -65,7 +66,12 @@ func ParseFlows(dump string) ([]Flow, error) {
 	return flows, nil
 }
 
+// unknownAttribute is what OVS 2.15 prints of an attribute that a newer kernel
+// has: a key and a mask without names, and with one parenthesis too few.
+var unknownAttribute = regexp.MustCompile(`,?\(bad key length \d+, expected -?\d+\)\([0-9a-f. ]*/\(bad mask length \d+, expected -?\d+\)\([0-9a-f. ]*\)`)
+
 func parseFlow(line string) (Flow, error) {
+	line = unknownAttribute.ReplaceAllString(line, "")
 	head, actions, ok := strings.Cut(line, ", actions:")
 	if !ok {
 		return Flow{}, fmt.Errorf("%s: no actions", quote(line))

@@ -1,6 +1,7 @@
 package ovs
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -66,6 +67,22 @@ var flowCases = []struct {
 		"attributes without a name, and masks that are shown in no mask", line("recirc_id(0),key32(00 00/00 00),key33(00 01/ff ff),nd_ext(nd_reserved=0x0,nd_options_type=0/0),mpls(label=100/0xfffff,tc=0/0,ttl=0/0x0,bos=0/0)"),
 		Flow{Match: map[string]string{"key33": "00 01/ff ff", "mpls": "label=100/0xfffff"}, Used: "never", DP: "ovs", Actions: "drop"},
 	},
+}
+
+// TestUnknownAttribute has a line of OVS 2.15 on Linux 6.12.
+func TestUnknownAttribute(t *testing.T) {
+	const flow = "ufid:09f8f9d8-1456-4099-81dc-d42691e37d66, recirc_id(0),in_port(p1),ct_state(0/0x20),eth_type(0x86dd),ipv6(frag=no)%s, packets:1, bytes:86, used:0.810s, dp:ovs, actions:ct,recirc(0x1)\n"
+	want, err := ParseFlows(fmt.Sprintf(flow, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseFlows(fmt.Sprintf(flow, "(bad key length 2, expected -1)(00 00/(bad mask length 2, expected -1)(00 00)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestParseFlows(t *testing.T) {
