@@ -61,32 +61,15 @@ each of how many, minimal, steps, tried, and booted: the verdict at that level.`
 		"3    the lab failed; nothing is written")
 }
 
-func runMinimize(ctx context.Context, opts minimizeOptions, files []string) (err error) {
+func runMinimize(ctx context.Context, opts minimizeOptions, files []string) error {
 	if err := opts.check(); err != nil {
 		return err
 	}
-	r, err := newReplayer(opts.replayOptions)
-	if err != nil {
-		return err
-	}
-	r.repeat = max(r.repeat, 2)
-	sources, err := opts.capture.read(ctx, files)
-	if err != nil {
-		return err
-	}
-	if err := needRules(sources); err != nil {
-		return err
-	}
-	if err := r.open(ctx); err != nil {
-		return err
-	}
-	defer func() {
-		if closed := r.close(); err == nil {
-			err = closed
-		}
-	}()
-	m := minimizer{replayer: r, source: sources[0], output: opts.output, steps: opts.steps}
-	return m.run(ctx)
+	return withBridges(ctx, opts.replayOptions, files, func(r *replayer, sources []source) error {
+		r.repeat = max(r.repeat, 2)
+		m := minimizer{replayer: r, source: sources[0], output: opts.output, steps: opts.steps}
+		return m.run(ctx)
+	})
 }
 
 // check finds what would otherwise be found after minutes.

@@ -76,7 +76,15 @@ func (o *replayOptions) add(cmd *cobra.Command) {
 	completeWith(cmd, "color", colors)
 }
 
-func runReplay(ctx context.Context, opts replayOptions, files []string) (err error) {
+func runReplay(ctx context.Context, opts replayOptions, files []string) error {
+	return withBridges(ctx, opts, files, func(r *replayer, sources []source) error {
+		return r.replayAll(ctx, sources)
+	})
+}
+
+// withBridges reads the files, and only if all are good boots the bridges, calls
+// do, and ends them.
+func withBridges(ctx context.Context, opts replayOptions, files []string, do func(*replayer, []source) error) (err error) {
 	r, err := newReplayer(opts)
 	if err != nil {
 		return err
@@ -96,9 +104,14 @@ func runReplay(ctx context.Context, opts replayOptions, files []string) (err err
 			err = closed
 		}
 	}()
+	return do(r, sources)
+}
+
+// replayAll replays and prints each source.
+func (r *replayer) replayAll(ctx context.Context, sources []source) error {
 	count := map[oracle.Outcome]int{}
 	for i, s := range sources {
-		if i > 0 && !opts.json {
+		if i > 0 && !r.json {
 			fmt.Println()
 		}
 		outcome, err := r.replay(ctx, s)
@@ -107,7 +120,7 @@ func runReplay(ctx context.Context, opts replayOptions, files []string) (err err
 		}
 		count[outcome]++
 	}
-	if len(sources) > 1 && !opts.json {
+	if len(sources) > 1 && !r.json {
 		fmt.Printf("\n%d traces: %d agree, %d diverge, %d inconclusive\n",
 			len(sources), count[oracle.Agree], count[oracle.Diverge], count[oracle.Inconclusive])
 	}

@@ -97,9 +97,6 @@ func (b *Bridge) boot(ctx context.Context, large bool) (*guest, error) {
 	return g, nil
 }
 
-// Name returns the bridge's name.
-func (b *Bridge) Name() string { return b.name }
-
 // Restarts returns how often a guest that died was replaced.
 func (b *Bridge) Restarts() int {
 	b.mu.Lock()
