@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/ctdiff/ctdiff/replay"
@@ -41,13 +42,30 @@ func SelfAgrees(t replay.Trace, a, b replay.Observation) Verdict {
 //
 // So a divergence needs two runs at least: A = A is checked before A ≠ B, and
 // one run has no second to check with. Verdict.Diverged and Verdict.Runs are k
-// and n, also where the outcome is inconclusive.
-func Confirm(t replay.Trace, runs [][]replay.Observation) Verdict {
+// and n, also where the outcome is inconclusive, and the signature that k runs
+// have is then Verdict.Suspect.
+//
+// The reliability is that of Laplace's rule of succession, which makes of k in
+// n runs the chance that one more run diverges with that signature:
+//
+//	(k + 1) / (n + 2), but 0 if k = 0
+//
+// which is 0.75 for 2 of 2, 0.83 for 4 of 4, 0.5 for 2 of 4. A run in which the
+// lab failed has no observations: it is none of the n.
+//
+// The rules named in strict are not applied when bridges are compared with each
+// other, as in [Compare]. A bridge is compared with itself as ever: what strict
+// adds only has to show the same signature in every run.
+func Confirm(t replay.Trace, runs [][]replay.Observation, strict ...string) Verdict {
 	if len(runs) == 0 {
 		return inconclusive("no run")
 	}
-	first, k, why := tally(t, runs)
-	v := Verdict{Outcome: Inconclusive, Differences: first.Differences, Notes: first.Notes, Outlier: first.Outlier, Runs: len(runs), Diverged: k}
+	first, k, why := tally(t, runs, strict)
+	v := Verdict{
+		Outcome: Inconclusive, Suspect: first.Signature,
+		Differences: first.Differences, Notes: first.Notes, Outlier: first.Outlier,
+		Runs: len(runs), Diverged: k, Reliability: reliability(k, len(runs)),
+	}
 	switch self := selfDifference(t, runs); {
 	case self != "":
 		v.Reason = self
@@ -60,19 +78,76 @@ func Confirm(t replay.Trace, runs [][]replay.Observation) Verdict {
 	case k < len(runs):
 		v.Reason = fmt.Sprintf("%d of %d runs diverge with %s", k, len(runs), first.Signature)
 	default:
-		v.Outcome, v.Signature = Diverge, first.Signature
+		v.Outcome, v.Signature, v.Suspect = Diverge, first.Signature, ""
 	}
 	return v
+}
+
+// reliability is what [Confirm] says of k in n runs.
+func reliability(k, n int) float64 {
+	if k == 0 {
+		return 0
+	}
+	return float64(k+1) / float64(n+2)
+}
+
+// Join makes one verdict of what [Confirm] said of a trace at level purged and
+// at level booted:
+//
+//	both diverge with the same signature → diverge
+//	both agree                           → agree
+//	anything else                        → inconclusive
+//
+// Runs, Diverged and Reliability are over the runs of both levels; only runs
+// with the signature of the verdict, or its suspect, are among Diverged. What
+// differs is as at level purged, or if nothing does there as at level booted.
+func Join(purged, booted Verdict) Verdict {
+	v := purged
+	if len(purged.Differences) == 0 && len(booted.Differences) > 0 {
+		v = booted
+	}
+	signature := cmp.Or(purged.named(), booted.named())
+	v.Outcome, v.Signature, v.Suspect, v.Reason = Inconclusive, "", signature, ""
+	v.Runs, v.Diverged = purged.Runs+booted.Runs, 0
+	for _, level := range []Verdict{purged, booted} {
+		if level.named() == signature {
+			v.Diverged += level.Diverged
+		}
+	}
+	v.Reliability = reliability(v.Diverged, v.Runs)
+	switch {
+	case purged.Outcome == Agree && booted.Outcome == Agree:
+		v.Outcome = Agree
+	case purged.Outcome == Diverge && booted.Outcome == Diverge && purged.Signature == booted.Signature:
+		v.Outcome, v.Signature, v.Suspect = Diverge, signature, ""
+	default:
+		v.Reason = fmt.Sprintf("at level %s %s; at level %s %s", replay.Purged, purged.said(), replay.Booted, booted.said())
+	}
+	return v
+}
+
+// named is the signature that v's runs diverged with, be it confirmed or not.
+func (v Verdict) named() string { return cmp.Or(v.Signature, v.Suspect) }
+
+// said is v's outcome as part of a sentence.
+func (v Verdict) said() string {
+	switch v.Outcome {
+	case Agree:
+		return "the bridges agree"
+	case Diverge:
+		return "they diverge with " + v.Signature
+	}
+	return "it is inconclusive: " + v.Reason
 }
 
 // tally compares the bridges in each run. It returns the verdict of the first
 // run with the commonest signature, and how many have it; why is not empty if
 // a run cannot be compared.
-func tally(t replay.Trace, runs [][]replay.Observation) (first Verdict, k int, why string) {
+func tally(t replay.Trace, runs [][]replay.Observation, strict []string) (first Verdict, k int, why string) {
 	var verdicts []Verdict
 	counts := map[string]int{}
 	for r, obs := range runs {
-		v := Compare(t, obs)
+		v := Compare(t, obs, strict...)
 		verdicts = append(verdicts, v)
 		switch v.Outcome {
 		case Inconclusive:

@@ -5,10 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ctdiff/ctdiff/oracle"
 	"github.com/ctdiff/ctdiff/oracle/oracletest"
 	"github.com/ctdiff/ctdiff/replay"
 )
+
+const foundingSignature = "system~tc/ct_state/recirc1/-inv-trk/icmpv6"
 
 func TestConfirm(t *testing.T) {
 	bad := func() []replay.Observation { return oracletest.Founding(oracletest.NeighborSolicitation()).Obs }
@@ -17,30 +21,104 @@ func TestConfirm(t *testing.T) {
 	short[0].Packets = nil
 	trace := oracletest.Fixed().Trace
 	for _, c := range []struct {
-		name    string
-		runs    [][]replay.Observation
-		outcome oracle.Outcome
-		reason  string
-		k       int
+		name        string
+		runs        [][]replay.Observation
+		outcome     oracle.Outcome
+		reason      string
+		k           int
+		reliability float64
 	}{
-		{"no run", nil, oracle.Inconclusive, "no run", 0},
-		{"all diverge", [][]replay.Observation{bad(), bad(), bad()}, oracle.Diverge, "", 3},
-		{"all agree", [][]replay.Observation{good(), good()}, oracle.Agree, "", 0},
-		{"one agrees", [][]replay.Observation{good()}, oracle.Agree, "", 0},
-		{"one diverges", [][]replay.Observation{bad()}, oracle.Inconclusive, "one run", 1},
-		{"flickers", [][]replay.Observation{bad(), good(), bad()}, oracle.Inconclusive, "run 1 and run 2: bridge tc differs from itself", 2},
-		{"cannot be compared", [][]replay.Observation{short, short}, oracle.Inconclusive, "shows 0 of", 0},
-		{"another number of bridges", [][]replay.Observation{good(), good()[:1]}, oracle.Inconclusive, "1 bridges", 0},
+		{"no run", nil, oracle.Inconclusive, "no run", 0, 0},
+		{"all diverge", [][]replay.Observation{bad(), bad(), bad()}, oracle.Diverge, "", 3, 0.8},
+		{"all agree", [][]replay.Observation{good(), good()}, oracle.Agree, "", 0, 0},
+		{"one agrees", [][]replay.Observation{good()}, oracle.Agree, "", 0, 0},
+		{"one diverges", [][]replay.Observation{bad()}, oracle.Inconclusive, "one run", 1, 2. / 3},
+		{"flickers", [][]replay.Observation{bad(), good(), bad()}, oracle.Inconclusive, "run 1 and run 2: bridge tc differs from itself", 2, 0.6},
+		{"cannot be compared", [][]replay.Observation{short, short}, oracle.Inconclusive, "shows 0 of", 0, 0},
+		{"another number of bridges", [][]replay.Observation{good(), good()[:1]}, oracle.Inconclusive, "1 bridges", 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := oracle.Confirm(trace, c.runs)
 			if v.Outcome != c.outcome || !strings.Contains(v.Reason, c.reason) || v.Diverged != c.k || v.Runs != len(c.runs) {
 				t.Errorf("%s, %q, %d of %d; want %s, %q, %d", v.Outcome, v.Reason, v.Diverged, v.Runs, c.outcome, c.reason, c.k)
 			}
-			if (v.Signature != "") != (v.Outcome == oracle.Diverge) {
-				t.Errorf("%s with signature %q", v.Outcome, v.Signature)
+			if v.Reliability != c.reliability {
+				t.Errorf("reliability %v, want %v", v.Reliability, c.reliability)
+			}
+			wantSignature, wantSuspect := "", ""
+			switch {
+			case v.Outcome == oracle.Diverge:
+				wantSignature = foundingSignature
+			case c.k > 0:
+				wantSuspect = foundingSignature
+			}
+			if v.Signature != wantSignature || v.Suspect != wantSuspect {
+				t.Errorf("%s with signature %q and suspect %q, want %q and %q", v.Outcome, v.Signature, v.Suspect, wantSignature, wantSuspect)
 			}
 		})
+	}
+}
+
+func TestJoin(t *testing.T) {
+	const s, other = "system~tc/verdict/dropped/udp", "system~tc/verdict/ports/udp"
+	agree := func(n int) oracle.Verdict { return oracle.Verdict{Outcome: oracle.Agree, Runs: n} }
+	diverge := func(signature string, n int) oracle.Verdict {
+		return oracle.Verdict{Outcome: oracle.Diverge, Signature: signature, Runs: n, Diverged: n}
+	}
+	flickers := func(signature string, k, n int) oracle.Verdict {
+		return oracle.Verdict{Outcome: oracle.Inconclusive, Suspect: signature, Reason: "it flickers", Runs: n, Diverged: k}
+	}
+	for _, c := range []struct {
+		name           string
+		purged, booted oracle.Verdict
+		want           oracle.Verdict
+	}{
+		{"both diverge", diverge(s, 2), diverge(s, 2), oracle.Verdict{
+			Outcome: oracle.Diverge, Signature: s, Runs: 4, Diverged: 4, Reliability: 5. / 6,
+		}},
+		{"both agree", agree(2), agree(3), oracle.Verdict{Outcome: oracle.Agree, Runs: 5}},
+		{"two signatures", diverge(s, 2), diverge(other, 3), oracle.Verdict{
+			Outcome: oracle.Inconclusive, Suspect: s, Runs: 5, Diverged: 2, Reliability: 3. / 7,
+			Reason: "at level purged they diverge with " + s + "; at level booted they diverge with " + other,
+		}},
+		{"purged alone", diverge(s, 2), agree(2), oracle.Verdict{
+			Outcome: oracle.Inconclusive, Suspect: s, Runs: 4, Diverged: 2, Reliability: 0.5,
+			Reason: "at level purged they diverge with " + s + "; at level booted the bridges agree",
+		}},
+		{"booted alone", agree(2), diverge(s, 2), oracle.Verdict{
+			Outcome: oracle.Inconclusive, Suspect: s, Runs: 4, Diverged: 2, Reliability: 0.5,
+			Reason: "at level purged the bridges agree; at level booted they diverge with " + s,
+		}},
+		{"flickers at booted", diverge(s, 2), flickers(s, 1, 2), oracle.Verdict{
+			Outcome: oracle.Inconclusive, Suspect: s, Runs: 4, Diverged: 3, Reliability: 4. / 6,
+			Reason: "at level purged they diverge with " + s + "; at level booted it is inconclusive: it flickers",
+		}},
+		{"flickers with another", diverge(s, 2), flickers(other, 1, 2), oracle.Verdict{
+			Outcome: oracle.Inconclusive, Suspect: s, Runs: 4, Diverged: 2, Reliability: 0.5,
+			Reason: "at level purged they diverge with " + s + "; at level booted it is inconclusive: it flickers",
+		}},
+		{"flickers at both alike", flickers(s, 1, 2), flickers(s, 1, 2), oracle.Verdict{
+			Outcome: oracle.Inconclusive, Suspect: s, Runs: 4, Diverged: 2, Reliability: 0.5,
+			Reason: "at level purged it is inconclusive: it flickers; at level booted it is inconclusive: it flickers",
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, oracle.Join(c.purged, c.booted)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What differs is shown, whichever level shows it.
+func TestJoinDifferences(t *testing.T) {
+	bad, good := oracletest.Founding(oracletest.NeighborSolicitation()), oracletest.Fixed()
+	diverges := oracle.Confirm(bad.Trace, [][]replay.Observation{bad.Obs, bad.Obs})
+	agrees := oracle.Confirm(good.Trace, [][]replay.Observation{good.Obs, good.Obs})
+	for _, v := range []oracle.Verdict{oracle.Join(diverges, agrees), oracle.Join(agrees, diverges)} {
+		if diff := cmp.Diff(diverges.Differences, v.Differences); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 

@@ -157,9 +157,8 @@ func (p *pair) statistics() {
 		if len(b[s]) == 0 {
 			continue
 		}
-		packetsA, bytesA := p.count(a[s])
-		packetsB, bytesB := p.count(b[s])
-		if packetsA == packetsB && bytesA == bytesB {
+		token, rule := counted(a[s], b[s])
+		if token == "" || rule == RuleByteCount && p.applies(rule) {
 			continue
 		}
 		p.add(found{
@@ -167,47 +166,75 @@ func (p *pair) statistics() {
 				Kind: Statistics, Packet: -1, Recirc: s.recirc, Step: -1, Subject: "counters",
 				Text: fmt.Sprintf("the flows for %s counted otherwise in %s than in %s", s, p.nameA, p.nameB),
 			},
-			token: "counters", entry: s.String(),
+			token: token, entry: s.String(),
 			show: func(o replay.Observation) string {
-				packets, octets := p.count(stations(o)[s])
+				packets, octets, headers := count(stations(o)[s])
+				if p.applies(RuleByteCount) {
+					octets += headers
+				}
 				return fmt.Sprintf("%d packets, %d bytes", packets, octets)
 			},
-		}, RuleStatistics)
+		}, rule)
 	}
 }
 
-func (c *comparison) count(flows []replay.Flow) (packets, octets uint64) {
+// counted says in which way the flows of a station counted otherwise, and which
+// rule allows that.
+func counted(a, b []replay.Flow) (token, rule string) {
+	packetsA, bytesA, headersA := count(a)
+	packetsB, bytesB, headersB := count(b)
+	switch {
+	case packetsA != packetsB:
+		return "packets", RuleStatistics
+	case bytesA+headersA != bytesB+headersB:
+		return "bytes", RuleStatistics
+	case bytesA != bytesB:
+		return "tc-bytes", RuleByteCount
+	}
+	return "", ""
+}
+
+// count returns what flows counted, and what TC left out of the bytes.
+func count(flows []replay.Flow) (packets, octets, headers uint64) {
 	for _, f := range flows {
 		packets += f.Packets
 		octets += f.Bytes
-		if f.DP == "tc" && c.applies(RuleByteCount) {
-			octets += f.Packets * ethernetHeader
+		if f.DP == "tc" {
+			headers += f.Packets * ethernetHeader
 		}
 	}
-	return packets, octets
+	return packets, octets, headers
 }
 
-// offloadNote tells of a bridge that has flows in TC and others that are not,
-// and of one called "tc" that has none there: a comparison with such a bridge
-// says little.
-func (c *comparison) offloadNote(notes *[]Difference) {
-	d := Difference{Kind: Offload, Packet: -1, Recirc: -1, Step: -1, Subject: "offload", Values: map[string]string{}, Rule: RuleOffload}
-	for i, o := range c.obs {
-		in := 0
-		for _, f := range o.Flows {
-			if f.DP == "tc" {
-				in++
-			}
-		}
-		d.Values[c.names[i]] = fmt.Sprintf("%d of %d flows in TC", in, len(o.Flows))
-		switch all := len(o.Flows); {
-		case in > 0 && in < all:
-			d.Text = fmt.Sprintf("in %s, TC took %d of %d flows; the others stayed in the kernel datapath", c.names[i], in, all)
-		case o.Bridge == "tc" && in == 0 && all > 0:
-			d.Text = fmt.Sprintf("in %s, TC took no flow: the packets went through the kernel datapath", c.names[i])
+// offload tells of a bridge that has flows in TC and others that are not, and
+// of one called "tc" that has none there: a comparison with such a bridge says
+// little.
+func (p *pair) offload(o replay.Observation, name string) {
+	in, all := inTC(o), len(o.Flows)
+	f := found{
+		Difference: Difference{Kind: Offload, Packet: -1, Recirc: -1, Step: -1, Subject: "offload"},
+		entry:      name,
+		show:       func(o replay.Observation) string { return fmt.Sprintf("%d of %d flows in TC", inTC(o), len(o.Flows)) },
+	}
+	switch {
+	case in > 0 && in < all:
+		f.token = o.Bridge + "/partly"
+		f.Text = fmt.Sprintf("in %s, TC took %d of %d flows; the others stayed in the kernel datapath", name, in, all)
+	case o.Bridge == "tc" && in == 0 && all > 0:
+		f.token = o.Bridge + "/none"
+		f.Text = fmt.Sprintf("in %s, TC took no flow: the packets went through the kernel datapath", name)
+	default:
+		return
+	}
+	p.add(f, RuleOffload)
+}
+
+func inTC(o replay.Observation) int {
+	n := 0
+	for _, f := range o.Flows {
+		if f.DP == "tc" {
+			n++
 		}
 	}
-	if d.Text != "" {
-		*notes = append(*notes, d)
-	}
+	return n
 }

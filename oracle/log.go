@@ -61,7 +61,7 @@ func (p *pair) logLine(line, name, bridge string) {
 			Kind: KernelLog, Packet: -1, Recirc: -1, Step: -1, Subject: "line",
 			Text: fmt.Sprintf("only the kernel of %s says: %s", name, line),
 		},
-		token: bridge + "/" + slug(line),
+		token: bridge + "/" + slug(normalLog(line)),
 		entry: line,
 		show: func(o replay.Observation) string {
 			if slices.Contains(p.normalLines(o), line) {

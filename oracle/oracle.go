@@ -40,9 +40,11 @@ const (
 	Flows Kind = "flows"
 	// KernelLog is a message of the kernel that one bridge has alone.
 	KernelLog Kind = "kernel_log"
-	// Statistics is a difference between counters. It is only ever a note.
+	// Statistics is a difference between counters: a note, unless its rule is
+	// strict.
 	Statistics Kind = "statistics"
-	// Offload says which bridge has flows in TC. It is only ever a note.
+	// Offload says that a bridge has flows that TC did not take: a note,
+	// unless its rule is strict.
 	Offload Kind = "offload"
 )
 
@@ -66,11 +68,16 @@ type Verdict struct {
 	Differences []Difference `json:"differences"`
 	// Notes has what differs and is allowed to.
 	Notes []Difference `json:"notes"`
+	// Suspect is the signature that most runs diverged with, if the outcome
+	// is [Inconclusive] and any did.
+	Suspect string `json:"suspect,omitempty"`
 	// Runs is the number of replays that [Confirm] looked at, and Diverged
-	// that of those that diverged with Signature, or, if the outcome is
-	// inconclusive, with the commonest one.
+	// that of those that diverged with Signature or Suspect.
 	Runs     int `json:"runs,omitempty"`
 	Diverged int `json:"diverged,omitempty"`
+	// Reliability, between 0 and 1, is how likely one more replay is to
+	// diverge like those: see [Confirm]. It is 0 if none did.
+	Reliability float64 `json:"reliability,omitempty"`
 }
 
 // Difference is one thing that differs between bridges.
@@ -95,13 +102,17 @@ type Difference struct {
 	Values map[string]string `json:"values"`
 	// Text says it in a sentence.
 	Text string `json:"text"`
-	// Rule is the ID of the rule that allows it; empty but for a note.
+	// Rule is the ID of the rule that allows it. It is empty for a
+	// difference that none allows; one that has it, and is no note, is a
+	// difference because the rule was strict.
 	Rule string `json:"rule,omitempty"`
 }
 
 // Compare compares what bridges made of t. The first observation is the
 // reference; if there are three or more, and all but one agree, that one is
-// the outlier. The rules named in strict are not applied.
+// the outlier. The rules named in strict are not applied; what they would have
+// allowed makes the signature only where nothing else differs, so that being
+// strict names no divergence anew.
 //
 // A signature is the same for two counterexamples that are likely to have one
 // cause. It has no addresses, ids, counters, times or places in the trace, and
@@ -115,6 +126,8 @@ type Difference struct {
 //	          | "conntrack/" change "/" protocol
 //	          | "flows/" field
 //	          | "kernel_log/" bridge "/" message
+//	          | "statistics/" counters
+//	          | "offload/" bridge "/" how
 //
 // The bits are those that differ, with the sign they have on the other bridge:
 // "-inv-trk". They are the witness's if it differs at that packet, since it
@@ -142,7 +155,6 @@ func Compare(t replay.Trace, obs []replay.Observation, strict ...string) Verdict
 			first = p.differences
 		}
 	}
-	c.offloadNote(&v.Notes)
 	if len(others) == 0 {
 		return v
 	}
@@ -248,12 +260,18 @@ func (c *comparison) merge(list *[]Difference, more []found) {
 
 func sortDifferences(list []Difference) {
 	slices.SortStableFunc(list, func(a, b Difference) int {
-		return cmp.Or(
-			cmp.Compare(place(a.Kind, a.Packet), place(b.Kind, b.Packet)),
-			cmp.Compare(slices.Index(kindOrder, a.Kind), slices.Index(kindOrder, b.Kind)),
-			cmp.Compare(a.Step, b.Step),
-		)
+		return cmp.Or(causes(a, b), cmp.Compare(a.Step, b.Step))
 	})
+}
+
+// causes orders differences by what explains what. Those that a strict rule
+// makes are last.
+func causes(a, b Difference) int {
+	return cmp.Or(
+		cmp.Compare(min(len(a.Rule), 1), min(len(b.Rule), 1)),
+		cmp.Compare(place(a.Kind, a.Packet), place(b.Kind, b.Packet)),
+		cmp.Compare(slices.Index(kindOrder, a.Kind), slices.Index(kindOrder, b.Kind)),
+	)
 }
 
 // place orders differences by cause: a crash explains everything, a packet's

@@ -56,6 +56,8 @@ func (c *comparison) pair(i, j int) *pair {
 	p.flows()
 	p.statistics()
 	p.kernelLog()
+	p.offload(p.a, p.nameA)
+	p.offload(p.b, p.nameB)
 	return p
 }
 
@@ -64,11 +66,11 @@ func (p *pair) add(f found, rule string) {
 	if f.Values == nil {
 		f.Values = map[string]string{p.nameA: f.show(p.a), p.nameB: f.show(p.b)}
 	}
+	f.Rule = rule
 	if rule == "" || !p.applies(rule) {
 		p.differences = append(p.differences, f)
 		return
 	}
-	f.Rule = rule
 	p.notes = append(p.notes, f)
 }
 

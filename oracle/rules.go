@@ -1,5 +1,11 @@
 package oracle
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // A Rule says what may differ between two bridges without being a difference
 // in what happens to packets and connections.
 type Rule struct {
@@ -36,6 +42,30 @@ const (
 	RuleKernelLogPlain  = "kernel-log-plain"
 	RuleKernelLogFormat = "kernel-log-format"
 )
+
+// AllRules is what [ParseStrict] takes for the IDs of all rules.
+const AllRules = "all"
+
+// ParseStrict returns the rules of a list such as "statistics,offload" for
+// [Compare] and [Confirm] to leave out; [AllRules] is every rule. The error of
+// a name that no rule has says which there are.
+func ParseStrict(list string) ([]string, error) {
+	var all, strict []string
+	for _, r := range Rules {
+		all = append(all, r.ID)
+	}
+	for name := range strings.SplitSeq(list, ",") {
+		switch {
+		case name == AllRules:
+			strict = append(strict, all...)
+		case slices.Contains(all, name):
+			strict = append(strict, name)
+		default:
+			return nil, fmt.Errorf("no rule %q: there are %s, and %s for each of them", name, strings.Join(all, ", "), AllRules)
+		}
+	}
+	return strict, nil
+}
 
 // Rules is the table of what may differ. [Compare] can be told to leave one
 // out; then what it excuses is a difference.

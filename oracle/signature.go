@@ -10,8 +10,7 @@ import (
 func (c *comparison) signature(a, b int, list []found) string {
 	f := slices.MinFunc(list, func(x, y found) int {
 		return cmp.Or(
-			cmp.Compare(place(x.Kind, x.Packet), place(y.Kind, y.Packet)),
-			cmp.Compare(slices.Index(kindOrder, x.Kind), slices.Index(kindOrder, y.Kind)),
+			causes(x.Difference, y.Difference),
 			preferWitness(x, y),
 			cmp.Compare(x.Step, y.Step),
 		)

@@ -10,6 +10,11 @@ type Level string
 
 // The isolation levels.
 const (
+	// Warm leaves the bridge as it is. The trace's addresses are moved to
+	// ones that no trace before had, and what comes back is moved again. It
+	// sees each packet's ct_state and what left the bridge, but not which
+	// flows were hit. A trace that it does not do for is replayed at Purged.
+	Warm Level = "warm"
 	// Purged removes all datapath flows and conntrack entries first, and
 	// checks that nothing is left.
 	Purged Level = "purged"
@@ -20,10 +25,10 @@ const (
 // ParseLevel returns the level of a name.
 func ParseLevel(name string) (Level, error) {
 	switch l := Level(name); l {
-	case Purged, Booted:
+	case Warm, Purged, Booted:
 		return l, nil
 	}
-	return "", fmt.Errorf("level %q: not one of purged, booted", name)
+	return "", fmt.Errorf("level %q: not one of warm, purged, booted", name)
 }
 
 // Replayer replays traces on one bridge.
@@ -43,6 +48,9 @@ type Observation struct {
 	// ovs-vswitchd, such as "5.10.223" and "2.15.0".
 	Kernel string `json:"kernel"`
 	OVS    string `json:"ovs"`
+	// Level is at which the replay was made: not the one that was asked for
+	// if that does not do for the trace.
+	Level Level `json:"-"`
 	// Packets has the way of each of the trace's packets, in order.
 	Packets []PacketWay `json:"packets"`
 	// Flows has the datapath flows after the last packet, in the order in
@@ -77,6 +85,10 @@ type PacketWay struct {
 	// Looped says that the packet went round until a datapath's limit of
 	// recirculations ended it. Steps then has only the first round.
 	Looped bool `json:"looped,omitempty"`
+	// Covered has the addresses of the kernel's code, of the objects built
+	// for it, that no earlier packet of the trace had run. It is there only
+	// if it was asked for.
+	Covered []uint32 `json:"-"`
 }
 
 // Step is one flow that a packet met.

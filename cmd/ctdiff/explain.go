@@ -46,7 +46,9 @@ func newExplainRules() *cobra.Command {
 		Long: `Print the rules about what may differ between bridges without being a divergence:
 for each what it excuses, why, and where that can be read or was measured.
 
-What a rule excused in a replay is among the replay's notes, with the rule's ID.`,
+What a rule excused in a replay is among the replay's notes, with the rule's ID.
+With ctdiff replay --strict=RULE,... and ctdiff minimize --strict=RULE,... that is
+a divergence; without a RULE, --strict is for all of them.`,
 		Args: takesNone,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {

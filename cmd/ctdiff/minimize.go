@@ -174,7 +174,7 @@ func (m *minimizer) confirm(ctx context.Context, t replay.Trace) (oracle.Verdict
 		}
 		runs = append(runs, obs)
 	}
-	return oracle.Confirm(t, runs), runs[0], nil
+	return oracle.Confirm(t, runs, m.strict...), runs[0], nil
 }
 
 func (m *minimizer) booted(ctx context.Context, t replay.Trace) (oracle.Verdict, error) {
@@ -182,7 +182,7 @@ func (m *minimizer) booted(ctx context.Context, t replay.Trace) (oracle.Verdict,
 	if err != nil {
 		return oracle.Verdict{}, m.explained(err)
 	}
-	return oracle.Compare(t, obs), nil
+	return oracle.Compare(t, obs, m.strict...), nil
 }
 
 func (m *minimizer) explained(err error) error {
@@ -199,7 +199,7 @@ func (m *minimizer) holds(ctx context.Context, t replay.Trace) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return oracle.Compare(t, obs).StillShows(m.found), nil
+	return oracle.Compare(t, obs, m.strict...).StillShows(m.found), nil
 }
 
 // A reduction is what became of a trace, for programs.

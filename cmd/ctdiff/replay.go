@@ -22,6 +22,7 @@ type replayOptions struct {
 	bridges []string
 	level   string
 	repeat  int
+	strict  []string // IDs of rules
 	json    bool
 	verbose bool
 	color   string
@@ -44,11 +45,16 @@ A divergence takes two replays that agree on it, so with --repeat 1 what differs
 is replayed once more. Replays that do not agree are inconclusive: that is said,
 but counts as no divergence in the exit code.
 
+What may differ is a note, see ctdiff explain rules. --strict makes a divergence
+of it: of what all rules allow, or those that --strict=RULE,... names. Its
+signature is that of what no rule allows, if there is such a difference as well.
+
 With --json, standard output has one object a trace, in the order of the
 arguments, of the form of github.com/ctdiff/ctdiff/corpus/report.JSON.`,
 		Example: `  ctdiff replay founding.pcapng
   ctdiff replay --profile debian-12 --level booted --json founding.pcapng
   ctdiff replay --bridges debian-12:system,debian-11:tc founding.txt
+  ctdiff replay --strict=statistics,offload founding.txt
   ctdiff replay --pipeline rules.txt --port p1 capture.pcap`,
 		Args: takes(1, 0, "TRACE"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runReplay(cmd.Context(), opts, args) },
@@ -66,15 +72,24 @@ func (o *replayOptions) add(cmd *cobra.Command) {
 	o.capture.add(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.bridges, "bridges", []string{lab.System, lab.TC}, "`BRIDGES` to compare, each [PROFILE:]BRIDGE with BRIDGE "+strings.Join(lab.Bridges(), " or "))
-	flags.StringVar(&o.level, "level", string(replay.Purged), "isolation `LEVEL`: purged, or booted: a fresh guest for each replay, in virtual time")
+	flags.StringVar(&o.level, "level", string(replay.Purged), "isolation `LEVEL`: warm, which sees ct_state and outputs, but no flows; purged; or booted: a fresh guest for each replay")
 	flags.IntVar(&o.repeat, "repeat", 2, "replay each trace `N` times")
+	flags.Func("strict", "take for a divergence what `RULES` allow, of ctdiff explain rules", func(list string) error {
+		rules, err := oracle.ParseStrict(list)
+		o.strict = append(o.strict, rules...)
+		return err
+	})
+	flags.Lookup("strict").NoOptDefVal = oracle.AllRules
 	flags.BoolVar(&o.json, "json", false, "print one JSON object a trace")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "show all packets, and flows and connections that agree")
 	flags.StringVar(&o.color, "color", "auto", "colours, `WHEN`: "+strings.Join(colors, ", "))
 	completeWith(cmd, "bridges", lab.Bridges())
-	completeWith(cmd, "level", []string{string(replay.Purged), string(replay.Booted)})
+	completeWith(cmd, "level", levels)
 	completeWith(cmd, "color", colors)
 }
+
+// levels are the values of --level.
+var levels = []string{string(replay.Warm), string(replay.Purged), string(replay.Booted)}
 
 func runReplay(ctx context.Context, opts replayOptions, files []string) error {
 	return withBridges(ctx, opts, files, func(r *replayer, sources []source) error {
@@ -144,6 +159,7 @@ type replayer struct {
 	sides   sides
 	level   replay.Level
 	repeat  int
+	strict  []string
 	json    bool
 	table   report.Options
 	guests  []*lab.Bridge
@@ -152,7 +168,7 @@ type replayer struct {
 
 // newReplayer checks the options; it boots nothing.
 func newReplayer(opts replayOptions) (*replayer, error) {
-	r := &replayer{repeat: opts.repeat, json: opts.json}
+	r := &replayer{repeat: opts.repeat, strict: opts.strict, json: opts.json}
 	if r.repeat < 1 {
 		return nil, badUsage("--repeat %d: less than 1", r.repeat)
 	}
@@ -171,14 +187,14 @@ func newReplayer(opts replayOptions) (*replayer, error) {
 // replay replays one trace and prints what came of it.
 func (r *replayer) replay(ctx context.Context, s source) (oracle.Outcome, error) {
 	var runs [][]replay.Observation
-	for len(runs) < r.repeat || len(runs) == 1 && oracle.Compare(s.trace, runs[0]).Outcome == oracle.Diverge {
+	for len(runs) < r.repeat || len(runs) == 1 && oracle.Compare(s.trace, runs[0], r.strict...).Outcome == oracle.Diverge {
 		obs, err := replay.All(ctx, r.bridges, s.trace, r.level)
 		if err != nil {
 			return "", cmp.Or(refusal(err, s.rules), fmt.Errorf("%s: %w", s.file, err))
 		}
 		runs = append(runs, obs)
 	}
-	verdict := oracle.Confirm(s.trace, runs)
+	verdict := oracle.Confirm(s.trace, runs, r.strict...)
 	run := report.Run{Trace: tracefile.Hash(s.trace), Profile: r.sides.profile(), Level: r.level, Repeat: len(runs)}
 	if err := r.print(s, run, runs[0], verdict); err != nil {
 		return "", err

@@ -33,6 +33,8 @@ type JSON struct {
 	Outlier     string               `json:"outlier,omitempty"`
 	Runs        int                  `json:"runs,omitempty"`
 	Diverged    int                  `json:"diverged,omitempty"`
+	Suspect     string               `json:"suspect,omitempty"`
+	Reliability float64              `json:"reliability,omitempty"`
 	Differences []oracle.Difference  `json:"differences"`
 	Notes       []oracle.Difference  `json:"notes"`
 	Bridges     []replay.Observation `json:"bridges"`
@@ -44,7 +46,7 @@ func NewJSON(run Run, v oracle.Verdict, obs []replay.Observation) JSON {
 	return JSON{
 		Version: JSONVersion, Run: run,
 		Verdict: v.Outcome, Signature: v.Signature, Reason: v.Reason, Outlier: v.Outlier,
-		Runs: v.Runs, Diverged: v.Diverged,
+		Runs: v.Runs, Diverged: v.Diverged, Suspect: v.Suspect, Reliability: v.Reliability,
 		Differences: list(v.Differences), Notes: list(v.Notes), Bridges: bridges(obs),
 	}
 }

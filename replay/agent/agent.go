@@ -1,5 +1,6 @@
-// Package agent runs as PID 1 in a guest: it brings two Open vSwitch bridges
-// up (one for the rules as given, one for their witness copy), injects frames
+// Package agent runs as PID 1 in a guest: it brings three Open vSwitch
+// bridges up (one for the rules as given, one for their witness copy, one for
+// their marked copy), injects frames
 // at their ports, captures what leaves them, and dumps flows and connections.
 //
 // The guest's time is virtual: it stands still while a processor is busy and
@@ -23,6 +24,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ctdiff/ctdiff/replay"
 	"github.com/ctdiff/ctdiff/replay/wire"
 )
 
@@ -68,6 +70,10 @@ type guest struct {
 	channel *wire.Channel
 	given   bridge
 	witness bridge
+	// marked has the witness copy for level warm, and one port more.
+	marked    bridge
+	warming   warming
+	fragments fragments
 	// vswitchd is the process ID of ovs-vswitchd.
 	vswitchd int
 	counter  *flowCounter
@@ -119,7 +125,7 @@ func run() error {
 // bringUp starts everything that boot asks for. If that fails, the guest is
 // nil and the message says why.
 func bringUp(boot *wire.Boot) (*guest, *wire.Ready) {
-	g := &guest{used: map[int]bool{}, given: bridge{name: "br0", prefix: "p"}, witness: bridge{name: "br1", prefix: "w"}}
+	g := &guest{used: map[int]bool{}, given: newBridge("br0", "p", replay.Ports), witness: newBridge("br1", "w", replay.Ports), marked: newBridge("br2", "m", markPort)}
 	version, err := g.start(boot)
 	if err != nil {
 		return nil, &wire.Ready{Error: err.Error()}
@@ -131,7 +137,7 @@ func (g *guest) start(boot *wire.Boot) (version string, err error) {
 	if err := addEntropy(boot.Entropy); err != nil {
 		return "", err
 	}
-	for _, b := range []*bridge{&g.given, &g.witness} {
+	for _, b := range g.bridges() {
 		if err := b.openPorts(); err != nil {
 			return "", err
 		}
@@ -139,14 +145,19 @@ func (g *guest) start(boot *wire.Boot) (version string, err error) {
 	if g.log, err = openKernelLog(); err != nil {
 		return "", err
 	}
-	if version, g.vswitchd, err = startSwitch(boot, g.given, g.witness); err != nil {
+	if version, g.vswitchd, err = startSwitch(boot, g.given, g.witness, g.marked); err != nil {
 		return "", err
 	}
 	if g.counter, err = newFlowCounter(boot.Offload); err != nil {
 		return "", err
 	}
+	if err := g.openWarming(); err != nil {
+		return "", err
+	}
 	return version, g.awaitUpcalls()
 }
+
+func (g *guest) bridges() []*bridge { return []*bridge{&g.given, &g.witness, &g.marked} }
 
 // probeFrame is a frame of an EtherType for local experiments.
 var probeFrame = []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5}
@@ -154,7 +165,7 @@ var probeFrame = []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5}
 // awaitUpcalls returns when each port's packets get to ovs-vswitchd: its ports
 // are there before the threads that take what they send.
 func (g *guest) awaitUpcalls() error {
-	for _, b := range []*bridge{&g.given, &g.witness} {
+	for _, b := range g.bridges() {
 		for i, device := range b.index {
 			start := time.Now()
 			for {
@@ -186,6 +197,8 @@ func (g *guest) serve() error {
 		switch m := msg.(type) {
 		case *wire.Replay:
 			answer = g.replay(m)
+		case *wire.Warm:
+			answer = g.replayWarm(m)
 		case *wire.Exec:
 			answer = g.exec(m)
 		case *wire.Shell:

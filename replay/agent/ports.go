@@ -6,7 +6,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ctdiff/ctdiff/replay"
 	"github.com/ctdiff/ctdiff/replay/wire"
 )
 
@@ -16,11 +15,15 @@ type bridge struct {
 	name string
 	// prefix of the ports' names, before their number.
 	prefix string
-	taps   [replay.Ports]int
-	index  [replay.Ports]int
+	taps   []int
+	index  []int
 	// rules are those in the bridge's flow table, if loaded is set.
 	rules  []string
 	loaded bool
+}
+
+func newBridge(name, prefix string, ports int) bridge {
+	return bridge{name: name, prefix: prefix, taps: make([]int, ports), index: make([]int, ports)}
 }
 
 func (b *bridge) portName(i int) string { return fmt.Sprintf("%s%d", b.prefix, i+1) }
@@ -65,11 +68,11 @@ func (b *bridge) send(port uint8, frame []byte) error {
 func (b *bridge) receive(buf []byte) ([]wire.Output, error) {
 	var outputs []wire.Output
 	for {
-		var waiting [replay.Ports]unix.PollFd
+		var waiting [markPort]unix.PollFd
 		for i, fd := range b.taps {
 			waiting[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 		}
-		n, err := unix.Poll(waiting[:], 0)
+		n, err := unix.Poll(waiting[:len(b.taps)], 0)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
@@ -79,7 +82,7 @@ func (b *bridge) receive(buf []byte) ([]wire.Output, error) {
 		if n == 0 {
 			return outputs, nil
 		}
-		for i, w := range waiting {
+		for i, w := range waiting[:len(b.taps)] {
 			if w.Revents == 0 {
 				continue
 			}

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/ctdiff/ctdiff/replay/wire"
@@ -37,6 +35,11 @@ func (g *guest) replay(m *wire.Replay) *wire.Replayed {
 // replayBoth purges once: the flows of either bridge are not met by the packets
 // of the other, only connections are shared.
 func (g *guest) replayBoth(m *wire.Replay, answer *wire.Replayed) error {
+	if g.warming.deaf {
+		if err := g.deafen(false); err != nil {
+			return err
+		}
+	}
 	if err := g.given.load(m.Rules); err != nil {
 		return err
 	}
@@ -51,10 +54,13 @@ func (g *guest) replayBoth(m *wire.Replay, answer *wire.Replayed) error {
 			return err
 		}
 	}
+	err := g.keepFragments(m.Packets)
+	if err != nil {
+		return err
+	}
 	if err := g.runThrough(&g.given, m.Packets, &answer.Given); err != nil {
 		return err
 	}
-	var err error
 	if answer.Given.Conntrack, err = control("dpctl/dump-conntrack", "-m", "-s"); err != nil {
 		return err
 	}
@@ -64,7 +70,10 @@ func (g *guest) replayBoth(m *wire.Replay, answer *wire.Replayed) error {
 			return err
 		}
 	}
-	if err := flushConntrack(); err != nil {
+	if err := g.warming.connections.flush(); err != nil {
+		return err
+	}
+	if err := g.dropFragments(); err != nil {
 		return err
 	}
 	if err := g.runThrough(&g.witness, m.Packets, &answer.Witness); err != nil {
@@ -166,6 +175,10 @@ const purgeTries = 20
 
 // purge removes all flows and connections, and returns when none is left.
 func (g *guest) purge() error {
+	if err := g.dropFragments(); err != nil {
+		return err
+	}
+	g.fragments.waiting = false
 	left := ""
 	for range purgeTries {
 		// A revalidator that has just dumped flows would bring them back, or
@@ -176,55 +189,34 @@ func (g *guest) purge() error {
 		if _, err := control("revalidator/purge"); err != nil {
 			return err
 		}
-		if err := flushConntrack(); err != nil {
+		if err := g.warming.connections.flush(); err != nil {
 			return err
 		}
 		flows, err := g.counter.read(slices.Collect(maps.Keys(g.used))...)
 		if err != nil {
 			return err
 		}
-		count, err := conntrackCount()
+		// The kernel's count of connections will not do: one that something
+		// still refers to is counted, though no packet finds it.
+		table, err := g.warming.connections.dump(false)
 		if err != nil {
 			return err
 		}
-		if len(flows) == 0 && count == "0" {
+		if len(flows) == 0 && len(table) == 0 {
 			clear(g.counter.counts)
 			clear(g.used)
 			return g.dropOutputs()
 		}
-		left = fmt.Sprintf("%d flows, %s conntrack entries", len(flows), count)
+		left = fmt.Sprintf("%d flows, %d bytes of conntrack entries", len(flows), len(table))
 		time.Sleep(10 * time.Millisecond)
 	}
 	return fmt.Errorf("purge: still %s after %d tries", left, purgeTries)
 }
 
-// conntrackCount returns the number of connections, as text. It does without
-// [os.ReadFile], whose half dozen system calls cost more than the rest.
-func conntrackCount() (string, error) {
-	fd, err := unix.Open("/proc/sys/net/netfilter/nf_conntrack_count", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", fmt.Errorf("count connections: %w", err)
-	}
-	defer unix.Close(fd)
-	var text [32]byte
-	n, err := unix.Read(fd, text[:])
-	if err != nil {
-		return "", fmt.Errorf("count connections: %w", err)
-	}
-	return strings.TrimSpace(string(text[:n])), nil
-}
-
-func flushConntrack() error {
-	if err := netlink.ConntrackTableFlush(netlink.ConntrackTable); err != nil {
-		return fmt.Errorf("flush conntrack: %w", err)
-	}
-	return nil
-}
-
 // dropOutputs throws away what is queued at the ports.
 func (g *guest) dropOutputs() error {
 	buf := make([]byte, 65536)
-	for _, b := range []*bridge{&g.given, &g.witness} {
+	for _, b := range g.bridges() {
 		if _, err := b.receive(buf); err != nil {
 			return err
 		}
@@ -248,4 +240,16 @@ func sleepUntil(when time.Duration) error {
 			return err
 		}
 	}
+}
+
+// pass lets time pass.
+func pass(gap time.Duration) error {
+	if gap == 0 {
+		return nil
+	}
+	now, err := monotonic()
+	if err != nil {
+		return err
+	}
+	return sleepUntil(now + gap)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ctdiff/ctdiff/fuzz/campaign"
 	"github.com/ctdiff/ctdiff/oracle/oracletest"
 	"github.com/ctdiff/ctdiff/replay"
 	"github.com/ctdiff/ctdiff/replay/lab"
@@ -15,7 +16,7 @@ import (
 // benchProfile is the profile that the benchmarks run on.
 func benchProfile(b *testing.B) string {
 	b.Helper()
-	s, err := labtest.FromEnv()
+	s, err := campaign.FromEnv()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -87,4 +88,25 @@ func residentMiB(b *testing.B, pid int) float64 {
 		b.Fatal(err)
 	}
 	return kib / 1024
+}
+
+// BenchmarkWarm replays at level warm, without the kernel's coverage and with
+// it.
+func BenchmarkWarm(b *testing.B) {
+	for _, bench := range []struct {
+		name  string
+		cover bool
+	}{{"plain", false}, {"cover", true}} {
+		b.Run(bench.name, func(b *testing.B) {
+			bridges, trace := openBridges(b, benchProfile(b)), fourPackets(b)
+			for _, r := range bridges {
+				r.(*lab.Bridge).Cover(bench.cover)
+			}
+			replayAll(b, bridges, trace, replay.Warm)
+			for b.Loop() {
+				replayAll(b, bridges, trace, replay.Warm)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "replays/s")
+		})
+	}
 }

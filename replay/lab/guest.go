@@ -338,10 +338,15 @@ func (g *guest) handshake(ctx context.Context, options guestOptions) error {
 // stopped: it spins while it waits, see package agent.
 func (g *guest) call(ctx context.Context, msg any, doing string) (any, error) {
 	limit := answerTimeout
-	if m, ok := msg.(*wire.Replay); ok {
-		for _, p := range m.Packets {
-			limit += packetTimeout + p.Gap/gapShare
-		}
+	var packets []wire.Packet
+	switch m := msg.(type) {
+	case *wire.Replay:
+		packets = m.Packets
+	case *wire.Warm:
+		packets = m.Given
+	}
+	for _, p := range packets {
+		limit += packetTimeout + p.Gap/gapShare
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer in %v", limit))
 	defer cancel()

@@ -40,6 +40,7 @@ type Bridge struct {
 	guest    *guest // nil once it has died
 	restarts int
 	closed   bool
+	warm     warmState
 }
 
 // RefusedError says that Open vSwitch does not take a pipeline.
@@ -152,46 +153,81 @@ func (b *Bridge) drop(g *guest) {
 // a [RefusedError], a trace that no bridge can be given an
 // [image.InputError].
 func (b *Bridge) Replay(ctx context.Context, t replay.Trace, level replay.Level) (replay.Observation, error) {
-	msg, err := replayMessage(t)
-	if err != nil {
+	if err := t.Validate(); err != nil {
 		return replay.Observation{}, &image.InputError{Err: err}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	var o replay.Observation
+	err := errCold
+	if level == replay.Warm {
+		if o, err = b.replayWarm(ctx, t); errors.Is(err, errCold) {
+			level = replay.Purged
+		}
+	}
+	if errors.Is(err, errCold) {
+		o, err = b.replayCold(ctx, t, level)
+	}
+	if _, wrong := errors.AsType[*image.InputError](err); err != nil && !wrong {
+		err = fmt.Errorf("bridge %s: %w", b.name, err)
+	}
+	return o, err
+}
+
+// replayCold replays at a level that leaves nothing of earlier traces.
+func (b *Bridge) replayCold(ctx context.Context, t replay.Trace, level replay.Level) (replay.Observation, error) {
+	msg, err := replayMessage(t)
+	if err != nil {
+		return replay.Observation{}, &image.InputError{Err: err}
+	}
 	g, release, err := b.guestFor(ctx, level, len(t.Packets) >= largePackets)
 	if err != nil {
 		return replay.Observation{}, err
 	}
 	defer release()
-	observation := replay.Observation{Bridge: b.name, Kernel: g.kernel, OVS: g.ovs, Packets: []replay.PacketWay{}, Flows: []replay.Flow{}, Conntrack: []replay.ConntrackEntry{}}
+	o := b.newObservation(g, level)
 	answer, err := b.call(ctx, g, msg, "replay")
-	var died *GuestError
-	if errors.As(err, &died) && died.Crashed {
-		observation.Crash = died.Output
-		return observation, nil
-	}
 	if err != nil {
-		return replay.Observation{}, fmt.Errorf("bridge %s: %w", b.name, err)
+		return o, crash(&o, err)
 	}
 	replayed, ok := answer.(*wire.Replayed)
 	if !ok {
-		return replay.Observation{}, fmt.Errorf("bridge %s: guest sent %T where Replayed was due", b.name, answer)
+		return o, fmt.Errorf("guest sent %T where Replayed was due", answer)
 	}
+	o.KernelLog = replayed.KernelLog
 	if replayed.Died != "" {
-		b.drop(g)
-		if g.said(outOfMemory) {
-			return replay.Observation{}, fmt.Errorf("bridge %s: %w", b.name, &GuestError{Doing: "replay", Output: g.output.String(), Err: errors.New(replayed.Died)})
-		}
-		observation.Crash, observation.KernelLog = g.output.String()+"\n"+replayed.Died, replayed.KernelLog
-		return observation, nil
+		return o, b.switchDied(&o, g, replayed.Died)
 	}
-	if err := b.failure(g, t, replayed); err != nil {
-		return replay.Observation{}, fmt.Errorf("bridge %s: %w", b.name, err)
+	if err := b.failure(g, t, replayed.Refused, replayed.Error); err != nil {
+		return o, err
 	}
-	if err := observe(&observation, t, replayed); err != nil {
-		return replay.Observation{}, fmt.Errorf("bridge %s: %w", b.name, err)
+	return o, observe(&o, t, replayed)
+}
+
+func (b *Bridge) newObservation(g *guest, level replay.Level) replay.Observation {
+	return replay.Observation{
+		Bridge: b.name, Kernel: g.kernel, OVS: g.ovs, Level: level,
+		Packets: []replay.PacketWay{}, Flows: []replay.Flow{}, Conntrack: []replay.ConntrackEntry{},
 	}
-	return observation, nil
+}
+
+// crash fills in o what the death of a guest under a trace is, which is no error.
+func crash(o *replay.Observation, err error) error {
+	if died, ok := errors.AsType[*GuestError](err); ok && died.Crashed {
+		o.Crash = died.Output
+		return nil
+	}
+	return err
+}
+
+// switchDied does the same for ovs-vswitchd, which ended with some words.
+func (b *Bridge) switchDied(o *replay.Observation, g *guest, words string) error {
+	b.drop(g)
+	if g.said(outOfMemory) {
+		return &GuestError{Doing: "replay", Output: g.output.String(), Err: errors.New(words)}
+	}
+	o.Crash = g.output.String() + "\n" + words
+	return nil
 }
 
 // guestFor returns the guest for a replay of a level, and what to do with it
@@ -212,13 +248,13 @@ func (b *Bridge) guestFor(ctx context.Context, level replay.Level, large bool) (
 }
 
 // failure returns why the guest did not do what it was asked, if so.
-func (b *Bridge) failure(g *guest, t replay.Trace, r *wire.Replayed) error {
+func (b *Bridge) failure(g *guest, t replay.Trace, refused *wire.Refusal, words string) error {
 	switch {
-	case r.Refused != nil:
-		return refusedError(t.Pipeline, r.Refused)
-	case r.Error != "":
+	case refused != nil:
+		return refusedError(t.Pipeline, refused)
+	case words != "":
 		b.drop(g)
-		return &GuestError{Doing: "replay", Output: g.output.String(), Err: errors.New(r.Error)}
+		return &GuestError{Doing: "replay", Output: g.output.String(), Err: errors.New(words)}
 	}
 	return nil
 }
@@ -277,9 +313,6 @@ func (b *Bridge) Close() error {
 
 // replayMessage is what a guest is asked.
 func replayMessage(t replay.Trace) (*wire.Replay, error) {
-	if err := t.Validate(); err != nil {
-		return nil, err
-	}
 	copied, err := witness(t.Pipeline)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,6 @@ func observe(o *replay.Observation, t replay.Trace, r *wire.Replayed) error {
 	if o.Conntrack, err = ovs.ParseConntrack(r.Given.Conntrack); err != nil {
 		return fmt.Errorf("dump of conntrack: %w", err)
 	}
-	o.KernelLog = r.KernelLog
 	return nil
 }
 

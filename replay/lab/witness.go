@@ -31,7 +31,18 @@ var (
 // ct_state is looked at. Ports are given by number, since names are those of
 // one bridge only.
 func witness(p replay.Pipeline) (replay.Pipeline, error) {
-	w := witnessTables{used: map[int]bool{0: true}, of: map[int]int{}}
+	return copyWith(p, func(ours, next int) []string {
+		return []string{
+			fmt.Sprintf("table=%d,priority=65535,%s,actions=drop", ours, witnessMatch),
+			fmt.Sprintf("table=%d,priority=0,actions=resubmit(,%d)", ours, next),
+		}
+	})
+}
+
+// copyWith returns a copy of a pipeline with tables of ours, which have the
+// rules that are returned for their number and that of the table they lead to.
+func copyWith(p replay.Pipeline, rules func(ours, next int) []string) (replay.Pipeline, error) {
+	w := witnessTables{used: map[int]bool{0: true}, of: map[int]int{}, make: rules}
 	for _, rule := range p {
 		for _, m := range anyTable.FindAllStringSubmatch(rule, -1) {
 			if n, err := strconv.Atoi(m[1]); err == nil {
@@ -39,15 +50,15 @@ func witness(p replay.Pipeline) (replay.Pipeline, error) {
 			}
 		}
 	}
-	var rules replay.Pipeline
+	var copied replay.Pipeline
 	for _, rule := range p {
 		rule, err := w.redirect(numberPorts(rule))
 		if err != nil {
 			return nil, err
 		}
-		rules = append(rules, rule)
+		copied = append(copied, rule)
 	}
-	return append(rules, w.rules...), nil
+	return append(copied, w.rules...), nil
 }
 
 // numberPorts writes ports as numbers: "in_port=p1" becomes "in_port=1". It
@@ -65,6 +76,7 @@ type witnessTables struct {
 	used  map[int]bool
 	of    map[int]int // the user's table → ours
 	rules replay.Pipeline
+	make  func(ours, next int) []string
 }
 
 // redirect has each ct action of a rule recirculate to the table of ours
@@ -151,9 +163,7 @@ func (w *witnessTables) before(n int) (int, error) {
 			continue
 		}
 		w.used[ours], w.of[n] = true, ours
-		w.rules = append(w.rules,
-			fmt.Sprintf("table=%d,priority=65535,%s,actions=drop", ours, witnessMatch),
-			fmt.Sprintf("table=%d,priority=0,actions=resubmit(,%d)", ours, n))
+		w.rules = append(w.rules, w.make(ours, n)...)
 		return ours, nil
 	}
 	return 0, errors.New("the pipeline leaves no OpenFlow table free for its witness copy")

@@ -71,6 +71,8 @@ const (
 	kindExec
 	kindExecuted
 	kindShell
+	kindWarm
+	kindWarmed
 )
 
 // Marshal returns the bytes of a message: a pointer to one of the message
@@ -111,6 +113,10 @@ func Unmarshal(data []byte) (any, error) {
 		msg = new(Executed)
 	case kindShell:
 		msg = new(Shell)
+	case kindWarm:
+		msg = new(Warm)
+	case kindWarmed:
+		msg = new(Warmed)
 	default:
 		return nil, fmt.Errorf("%w: message of kind %d", ErrFrame, data[0])
 	}
@@ -138,6 +144,10 @@ func kindOf(msg any) (byte, error) {
 		return kindExecuted, nil
 	case *Shell:
 		return kindShell, nil
+	case *Warm:
+		return kindWarm, nil
+	case *Warmed:
+		return kindWarmed, nil
 	}
 	return 0, fmt.Errorf("%T is not a message", msg)
 }

@@ -117,6 +117,51 @@ type Output struct {
 	Frame []byte
 }
 
+// Warm asks for one trace at level warm.
+type Warm struct {
+	_ struct{} `cbor:",toarray"`
+	// Rules are nil if they are those of the last Warm.
+	Rules *Rules
+	// Given and Marked are the packets for either pipeline: the same, with
+	// other addresses.
+	Given  []Packet
+	Marked []Packet
+	// Cover asks for the kernel's coverage.
+	Cover bool
+}
+
+// Rules are a pipeline as given, and a copy of it that shows more.
+type Rules struct {
+	_     struct{} `cbor:",toarray"`
+	Given []string
+	Copy  []string
+}
+
+// Warmed is the answer to [Warm].
+type Warmed struct {
+	_ struct{} `cbor:",toarray"`
+	// Refused, Error, Died and KernelLog are those of [Replayed].
+	Refused   *Refusal
+	Error     string
+	Died      string
+	KernelLog []string
+	Given     []Left
+	Marked    []Left
+	// Late says that something left the bridge when all packets had been sent.
+	Late bool
+	// Conntrack has the netlink messages of a dump.
+	Conntrack []byte
+}
+
+// Left is what a packet at level warm led to.
+type Left struct {
+	_       struct{} `cbor:",toarray"`
+	Outputs []Output
+	// Covered has the program counters that no packet of the trace before
+	// had covered, of 32 bits each, lowest byte first.
+	Covered []byte
+}
+
 // Exec asks for a command to be run in the guest.
 type Exec struct {
 	_    struct{} `cbor:",toarray"`

@@ -51,6 +51,8 @@ func messages() []any {
 		&Exec{Argv: []string{"true"}, Rules: []string{"r"}},
 		&Executed{Stdout: []byte("o"), Stderr: []byte("e"), Code: 3, Refused: &Refusal{Words: "w"}},
 		&Shell{Prompt: "$ "},
+		&Warm{Rules: &Rules{Given: []string{"g"}, Copy: []string{"c"}}, Given: []Packet{{Port: 1, Frame: []byte{1}}}, Marked: []Packet{{Port: 1, Frame: []byte{2}}}, Cover: true},
+		&Warmed{Refused: &Refusal{Rule: 1, Words: "r"}, Error: "e", Died: "d", KernelLog: []string{"k"}, Given: []Left{{Outputs: []Output{{Port: 2, Frame: []byte{3}}}, Covered: []byte{1, 2, 3, 4}}}, Marked: []Left{{}}, Late: true, Conntrack: []byte{5}},
 	}
 }
 
@@ -65,7 +67,7 @@ func TestMessages(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%T: %v", msg, err)
 		}
-		if diff := cmp.Diff(msg, got, cmpopts.IgnoreUnexported(Hello{}, Boot{}, Ready{}, Replay{}, Packet{}, Replayed{}, Refusal{}, Run{}, Sent{}, Hit{}, Output{}, Exec{}, Executed{}, Shell{})); diff != "" {
+		if diff := cmp.Diff(msg, got, cmpopts.IgnoreUnexported(Hello{}, Boot{}, Ready{}, Replay{}, Packet{}, Replayed{}, Refusal{}, Run{}, Sent{}, Hit{}, Output{}, Exec{}, Executed{}, Shell{}, Warm{}, Rules{}, Warmed{}, Left{})); diff != "" {
 			t.Error(diff)
 		}
 	}

@@ -2,7 +2,10 @@
 package labtest
 
 import (
+	"context"
+	"errors"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/ctdiff/ctdiff/replay/lab"
@@ -17,7 +20,12 @@ const RequireEnv = "CTDIFF_REQUIRE_LAB"
 // skipped, or fails if [RequireEnv] says so.
 func Image(t testing.TB, profile string) image.Image {
 	t.Helper()
-	img, err := image.Find(image.Spec{Profile: profile})
+	return imageOf(t, image.Spec{Profile: profile})
+}
+
+func imageOf(t testing.TB, spec image.Spec) image.Image {
+	t.Helper()
+	img, err := image.Find(spec)
 	switch {
 	case err == nil:
 		return img
@@ -42,4 +50,25 @@ func Bridge(t testing.TB, profile, name string) *lab.Bridge {
 		}
 	})
 	return b
+}
+
+// OpenAll opens bridges of the names given, all at once. If one cannot be
+// opened, none is.
+func OpenAll(ctx context.Context, img image.Image, names []string) ([]*lab.Bridge, error) {
+	list := make([]*lab.Bridge, len(names))
+	errs := make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() { list[i], errs[i] = lab.Open(ctx, img, name) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		for _, b := range list {
+			if b != nil {
+				_ = b.Close()
+			}
+		}
+		return nil, err
+	}
+	return list, nil
 }

@@ -1,0 +1,96 @@
+package agent
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Messages of ctnetlink (include/uapi/linux/netfilter/nfnetlink_conntrack.h).
+const (
+	ctGet    = unix.NFNL_SUBSYS_CTNETLINK<<8 | 1
+	ctDelete = unix.NFNL_SUBSYS_CTNETLINK<<8 | 2
+	// A request is struct nlmsghdr and struct nfgenmsg.
+	ctRequestLen = unix.SizeofNlMsghdr + 4
+	// The kernel puts so much into the first answer to a reader of as much
+	// room (af_netlink.c, netlink_dump); an entry is shorter than a KiB.
+	ctFirstAnswer = 32 << 10
+	ctFirstFew    = 24
+)
+
+// connections asks the kernel for all connections, and removes them.
+type connections struct {
+	fd       int
+	buf      [ctFirstAnswer]byte
+	requests [2 * ctRequestLen]byte
+}
+
+func openConnections() (*connections, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return nil, fmt.Errorf("conntrack: %w", err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return nil, fmt.Errorf("conntrack: bind: %w", err)
+	}
+	c := &connections{fd: fd}
+	putRequest(c.requests[:], ctGet, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	putRequest(c.requests[ctRequestLen:], ctDelete, unix.NLM_F_REQUEST)
+	return c, nil
+}
+
+func putRequest(b []byte, kind, flags uint16) {
+	binary.NativeEndian.PutUint32(b, ctRequestLen)
+	binary.NativeEndian.PutUint16(b[4:], kind)
+	binary.NativeEndian.PutUint16(b[6:], flags)
+}
+
+// take is dump and flush. If few connections may be there, one call of the kernel
+// does both: it makes its first answer to a dump before it looks at the next
+// request.
+func (c *connections) take(few bool) ([]byte, error) {
+	dump, err := c.dump(few)
+	if err != nil || few {
+		return dump, err
+	}
+	return dump, c.flush()
+}
+
+func (c *connections) flush() error {
+	if _, err := unix.Write(c.fd, c.requests[ctRequestLen:]); err != nil {
+		return fmt.Errorf("flush conntrack: %w", err)
+	}
+	return nil
+}
+
+// dump returns the netlink messages of a dump of all connections. With flush they
+// are removed at once, and more than ctFirstFew of them are not all shown.
+func (c *connections) dump(flush bool) ([]byte, error) {
+	request := c.requests[:]
+	if !flush {
+		request = request[:ctRequestLen]
+	}
+	if _, err := unix.Write(c.fd, request); err != nil {
+		return nil, fmt.Errorf("dump conntrack: %w", err)
+	}
+	var dump []byte
+	for {
+		n, err := unix.Read(c.fd, c.buf[:])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("dump conntrack: %w", err)
+		}
+		kind := binary.NativeEndian.Uint16(c.buf[4:])
+		if kind == unix.NLMSG_DONE {
+			return dump, nil
+		}
+		if kind == unix.NLMSG_ERROR {
+			return nil, fmt.Errorf("dump conntrack: %w", unix.Errno(-int32(binary.NativeEndian.Uint32(c.buf[unix.SizeofNlMsghdr:]))))
+		}
+		dump = append(dump, c.buf[:n]...)
+	}
+}

@@ -1,0 +1,238 @@
+package lab
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ctdiff/ctdiff/replay"
+	"github.com/ctdiff/ctdiff/replay/ctnetlink"
+	"github.com/ctdiff/ctdiff/replay/move"
+	"github.com/ctdiff/ctdiff/replay/wire"
+)
+
+// warmTries is how often a trace is replayed at level warm before that is given
+// up: each with other addresses, when a packet of it had an upcall that was late.
+const warmTries = 3
+
+// A warmPlan is how a pipeline's traces are replayed at level warm.
+type warmPlan struct {
+	pipeline replay.Pipeline
+	rules    wire.Rules
+	address  string // the Ethernet address that has the marks
+	possible bool
+	loaded   *guest // that has the rules
+}
+
+// warmState is what a bridge keeps for level warm.
+type warmState struct {
+	plan warmPlan
+	// traces counts those replayed: addresses are moved each time to where
+	// they never were.
+	traces uint32
+	cover  bool
+	// stuck are connections of earlier traces that the kernel does not remove
+	// while its flow table has them (nf_conntrack_netlink.c,
+	// ctnetlink_flush_iterate).
+	stuck map[string]bool
+}
+
+// Warmable reports whether traces with a pipeline can be replayed at level
+// [replay.Warm]. Others are replayed at level [replay.Purged] in its place:
+// those with rules that look at addresses, or change them, or with which a
+// bridge changes as packets pass.
+func Warmable(p replay.Pipeline) bool {
+	if _, _, ok := marked(p); !ok {
+		return false
+	}
+	_, ok := move.Movable(p)
+	return ok
+}
+
+// planFor returns the plan for a pipeline.
+func (w *warmState) planFor(p replay.Pipeline) *warmPlan {
+	if slices.Equal(w.plan.pipeline, p) {
+		return &w.plan
+	}
+	w.plan = warmPlan{pipeline: slices.Clone(p), possible: Warmable(p)}
+	if w.plan.possible {
+		w.plan.rules.Given = p
+		w.plan.rules.Copy, w.plan.address, _ = marked(p)
+	}
+	return &w.plan
+}
+
+// errCold says that a trace cannot be replayed at level warm.
+var errCold = errors.New("not at level warm")
+
+// Cover has replays at level [replay.Warm] show what code of the kernel packets
+// run, or not.
+func (b *Bridge) Cover(on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.warm.cover = on
+}
+
+func (b *Bridge) replayWarm(ctx context.Context, t replay.Trace) (replay.Observation, error) {
+	plan := b.warm.planFor(t.Pipeline)
+	if !plan.possible || len(t.Packets) >= largePackets || slices.ContainsFunc(t.Packets, splitsQuote) {
+		return replay.Observation{}, errCold
+	}
+	b.warm.traces++
+	for try := range uint32(warmTries) {
+		// Both bridges of a pair come to the same addresses.
+		n := 2 * (warmTries*b.warm.traces + try)
+		o, late, err := b.warmOnce(ctx, plan, t, n)
+		if err != nil || !late {
+			return o, err
+		}
+	}
+	return replay.Observation{}, errCold
+}
+
+// splitsQuote reports whether a packet is the first of several fragments of an
+// ICMP error: what it quotes may be cut in an address, which then does not move.
+func splitsQuote(p replay.Packet) bool {
+	const icmp, icmpv6, firstInformational = 1, 58, 128
+	f, ok := replay.ParseFragment(p.Frame)
+	if !ok || !f.More || f.Offset > 0 || len(f.Data) == 0 {
+		return false
+	}
+	kind := f.Data[0]
+	switch f.Protocol {
+	case icmpv6:
+		return kind < firstInformational
+	case icmp:
+		return kind == 3 || kind == 4 || kind == 5 || kind == 11 || kind == 12 // RFC 792
+	}
+	return false
+}
+
+func (b *Bridge) warmOnce(ctx context.Context, plan *warmPlan, t replay.Trace, n uint32) (o replay.Observation, late bool, err error) {
+	g, err := b.running(ctx, false)
+	if err != nil {
+		return o, false, err
+	}
+	o = b.newObservation(g, replay.Warm)
+	answer, err := b.call(ctx, g, plan.warmMessage(g, t, n, b.warm.cover), "replay")
+	if err != nil {
+		return o, false, crash(&o, err)
+	}
+	warmed, ok := answer.(*wire.Warmed)
+	if !ok {
+		return o, false, fmt.Errorf("guest sent %T where Warmed was due", answer)
+	}
+	o.KernelLog = warmed.KernelLog
+	if warmed.Died != "" {
+		return o, false, b.switchDied(&o, g, warmed.Died)
+	}
+	if err := b.failure(g, t, warmed.Refused, warmed.Error); err != nil {
+		return o, false, err
+	}
+	plan.loaded = g
+	entries, err := ctnetlink.Parse(warmed.Conntrack)
+	if err != nil {
+		return o, false, fmt.Errorf("dump of conntrack: %w", err)
+	}
+	for _, e := range b.warm.fresh(entries) {
+		o.Conntrack = append(o.Conntrack, move.Move(n).Entry(e))
+	}
+	return o, warmed.Late, plan.observeWarm(&o, t, move.Move(n), warmed)
+}
+
+// warmMessage is what a guest is asked, with the trace moved for the n-th time,
+// and for the time after that.
+func (p *warmPlan) warmMessage(g *guest, t replay.Trace, n uint32, cover bool) *wire.Warm {
+	m := &wire.Warm{Cover: cover, Given: moved(t, move.Move(n)), Marked: moved(t, move.Move(n+1))}
+	if p.loaded != g {
+		m.Rules = &p.rules
+	}
+	return m
+}
+
+func moved(t replay.Trace, m move.Move) []wire.Packet {
+	size := 0
+	for _, p := range t.Packets {
+		size += len(p.Frame)
+	}
+	bytes := make([]byte, 0, size)
+	packets := make([]wire.Packet, len(t.Packets))
+	for i, p := range t.Packets {
+		start := len(bytes)
+		bytes = m.Frame(bytes, p.Frame)
+		packets[i] = wire.Packet{Port: uint8(p.Port), Gap: p.Gap, Frame: bytes[start:]}
+	}
+	return packets
+}
+
+// observeWarm fills in o what a guest made of t, moved by m.
+func (p *warmPlan) observeWarm(o *replay.Observation, t replay.Trace, m move.Move, r *wire.Warmed) error {
+	if len(r.Given) != len(t.Packets) || len(r.Marked) != len(t.Packets) {
+		return fmt.Errorf("guest shows %d and %d packets of %d", len(r.Given), len(r.Marked), len(t.Packets))
+	}
+	numbers := map[[2]uint8]int{}
+	o.Packets = make([]replay.PacketWay, len(t.Packets))
+	for i, packet := range t.Packets {
+		left := r.Given[i].Outputs
+		for j := range left {
+			left[j].Frame = m.Back(nil, left[j].Frame)
+		}
+		way := replay.PacketWay{Index: i, Port: packet.Port, Steps: []replay.Step{}, Outputs: outputs(packet, left)}
+		way.Witness, way.Looped = steps(readMarks(r.Marked[i].Outputs, p.address), packet.Port, numbers)
+		way.Covered = append(readCovered(r.Given[i].Covered), readCovered(r.Marked[i].Covered)...)
+		o.Packets[i] = way
+	}
+	return nil
+}
+
+// fresh returns those of a guest's connections that are not of an earlier trace.
+func (w *warmState) fresh(entries []replay.ConntrackEntry) (list []replay.ConntrackEntry) {
+	stuck := map[string]bool{}
+	for _, e := range entries {
+		key := fmt.Sprint(e.Proto, e.Orig, e.Zone)
+		if !w.stuck[key] {
+			list = append(list, e)
+		}
+		if slices.Contains(e.Status, "OFFLOAD") {
+			stuck[key] = true
+		}
+	}
+	w.stuck = stuck
+	return list
+}
+
+// loopLength is how often a packet comes from conntrack in one state for one
+// table until it counts as looping.
+const loopLength = 3
+
+// steps returns the way that marks tell of, each run of equal ones once.
+// Recirculations are numbered by the port at which packets entered and the
+// table, in the order of arrival.
+func steps(marks []mark, port replay.Port, numbers map[[2]uint8]int) (list []replay.Step, looped bool) {
+	list = append(make([]replay.Step, 0, 1+len(marks)), replay.Step{})
+	times := 0
+	for i, m := range marks {
+		if m == marks[0] {
+			times++
+		}
+		if i > 0 && m == marks[i-1] {
+			continue
+		}
+		key := [2]uint8{uint8(port), m.table}
+		if _, ok := numbers[key]; !ok {
+			numbers[key] = len(numbers) + 1
+		}
+		list = append(list, replay.Step{Recirc: numbers[key], CTState: replay.CTState{Value: m.state, Mask: replay.CTWitnessed}})
+	}
+	return list, times >= loopLength
+}
+
+func readCovered(data []byte) []uint32 {
+	var list []uint32
+	for ; len(data) >= 4; data = data[4:] {
+		list = append(list, binary.LittleEndian.Uint32(data))
+	}
+	return list
+}
