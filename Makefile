@@ -52,11 +52,11 @@ fuzz-replay: lab-$(PROFILE) ## replay an input that make fuzz has kept: INPUT=FI
 	@CTDIFF_PROFILE=$(PROFILE) .ci/fuzz "$(INPUT)"
 
 .PHONY: test
-test: lab ## run all tests; one that lacks the lab fails
+test: setup-test lab ## run all tests; one that lacks the lab fails
 	CTDIFF_REQUIRE_LAB=1 $(GO) test -count=1 -timeout=30m $(TESTFLAGS) $(PKG)
 
 .PHONY: race
-race: lab ## run all tests under the race detector: several times as long
+race: setup-test lab ## run all tests under the race detector: several times as long
 	CTDIFF_REQUIRE_LAB=1 $(GO) test -race -count=1 -timeout=60m $(TESTFLAGS) $(PKG)
 
 .PHONY: bench
@@ -65,13 +65,21 @@ bench: lab-$(PROFILE) ## run the benchmarks on the real lab, and summarize them
 	CTDIFF_PROFILE=$(PROFILE) CTDIFF_REQUIRE_LAB=1 $(GO) test -run='^$$' -bench='$(BENCH)' -count=$(COUNT) -benchtime=$(BENCHTIME) -timeout=60m $(PKG) | tee ctdiff-out/bench.txt
 	$(TOOL) benchstat ctdiff-out/bench.txt
 
+# make experiment: how many runs, and how long each.
+RUNS ?= 5
+RUNTIME ?= 60s
+
+.PHONY: experiment
+experiment: lab-$(PROFILE) ## measure whether the kernels' coverage leads the fuzzer: docs/guidance.md
+	$(GO) run ./.ci/guidance $(RUNS) $(RUNTIME) $(PROFILE)
+
 .PHONY: lint
 lint: ## check the form of the code: gofmt, go.mod, vet, staticcheck, golangci-lint
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not formatted (gofmt -w mends it):" $$files >&2; exit 1; }
 	$(GO) mod tidy -diff
-	$(GO) vet ./... ./.ci/gotest
-	$(TOOL) staticcheck ./... ./.ci/gotest
-	$(TOOL) golangci-lint run ./... ./.ci/gotest
+	$(GO) vet ./... ./.ci/gotest ./.ci/guidance
+	$(TOOL) staticcheck ./... ./.ci/gotest ./.ci/guidance
+	$(TOOL) golangci-lint run ./... ./.ci/gotest ./.ci/guidance
 
 .PHONY: check
 check: lint test ## lint and test: what a change has to pass
@@ -85,6 +93,10 @@ lab: $(PROFILES:%=lab-%) ## build the kernels and Open vSwitch roots that the te
 
 lab-%: setup build
 	@bin/ctdiff lab build --profile $*
+
+.PHONY: setup-test
+setup-test:
+	@.ci/setup test
 
 .PHONY: setup
 setup: ## install the host packages that are missing, and nothing else

@@ -6,6 +6,9 @@ import "encoding/binary"
 type Fragment struct {
 	// Offset is where in the packet Data stands, in bytes.
 	Offset int
+	// ID is where in the frame the identification stands, which has four bytes;
+	// 0 of IPv4, which has two.
+	ID int
 	// More says that it is not the last one.
 	More bool
 	// Protocol is the number of what Data of the first fragment begins with.
@@ -30,7 +33,10 @@ func ParseFragment(frame []byte) (f Fragment, ok bool) {
 			if len(packet) < 40 {
 				return f, false
 			}
-			return fragment6(packet[6], packet[40:])
+			if f, ok = fragment6(packet[6], packet[40:]); ok {
+				f.ID = len(frame) - len(f.Data) - 4
+			}
+			return f, ok
 		default:
 			return f, false
 		}

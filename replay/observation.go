@@ -58,6 +58,10 @@ type Observation struct {
 	Flows []Flow `json:"flows"`
 	// Conntrack has the conntrack entries after the last packet, ordered.
 	Conntrack []ConntrackEntry `json:"conntrack"`
+	// Covered has the addresses of the kernel's code, of the objects built for
+	// it, that the trace has run. It is there only if it was asked for, and
+	// then either here or for each packet.
+	Covered []uint32 `json:"-"`
 	// KernelLog has the lines of the guest's kernel log that are warnings
 	// or worse.
 	KernelLog []string `json:"kernel_log,omitempty"`
@@ -85,9 +89,8 @@ type PacketWay struct {
 	// Looped says that the packet went round until a datapath's limit of
 	// recirculations ended it. Steps then has only the first round.
 	Looped bool `json:"looped,omitempty"`
-	// Covered has the addresses of the kernel's code, of the objects built
-	// for it, that no earlier packet of the trace had run. It is there only
-	// if it was asked for.
+	// Covered is as that of the observation, without what an earlier packet
+	// of the trace had run.
 	Covered []uint32 `json:"-"`
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ctdiff/ctdiff/corpus"
 	"github.com/ctdiff/ctdiff/replay/lab"
 	"github.com/ctdiff/ctdiff/replay/lab/image"
 	"github.com/ctdiff/ctdiff/replay/tracefile"
@@ -128,6 +129,7 @@ func explain(ctx context.Context, w io.Writer, cmd *cobra.Command, err error) in
 func inputsFault(err error) bool {
 	return errors.As(err, new(*inputError)) ||
 		errors.As(err, new(*image.InputError)) ||
+		errors.As(err, new(*corpus.InputError)) ||
 		errors.As(err, new(*tracefile.InputError)) ||
 		errors.As(err, new(*lab.RefusedError))
 }

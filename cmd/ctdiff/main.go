@@ -34,7 +34,7 @@ To begin: ctdiff doctor, then ctdiff lab build, then ctdiff replay TRACE.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-	}, newReplay(), newMinimize(), newExplain(), newTrace(), newLab(), newDoctor())
+	}, newFuzz(), newSweep(), newReplay(), newMinimize(), newReport(), newExport(), newExplain(), newTrace(), newLab(), newDoctor())
 	root.SetUsageTemplate(root.UsageTemplate() + exitsTemplate)
 	root.SetVersionTemplate("ctdiff {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })

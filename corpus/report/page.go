@@ -24,7 +24,8 @@ const (
 	yellow style = "33"
 )
 
-// A page is a table being printed.
+// A page is a table being made, of rows that are the same whatever they are
+// printed as.
 type page struct {
 	trace replay.Trace
 	obs   []replay.Observation
@@ -33,8 +34,36 @@ type page struct {
 	opts  Options
 
 	packetDiffers map[int]bool
-	out           strings.Builder
+	stepsDiffer   map[stepKey]bool
+	rows          []row
 }
+
+// A stepKey is a step of a packet, or its witness's.
+type stepKey struct {
+	packet, step int
+	witness      bool
+}
+
+// A row is a line of a table.
+type row struct {
+	kind  kind
+	style style
+	// differs says that bridges differ in it.
+	differs bool
+	text    string   // of all kinds but cellsRow and ruleRow
+	cells   []string // one for each bridge
+}
+
+// A kind is what a row is.
+type kind string
+
+const (
+	cellsRow kind = "cells"
+	titleRow kind = "title" // what begins a part
+	wordsRow kind = "words" // a paragraph
+	lineRow  kind = "line"
+	ruleRow  kind = "rule"
+)
 
 // Widths of the mark before a line and of what stands between two bridges.
 const (
@@ -51,9 +80,10 @@ func newPage(t replay.Trace, obs []replay.Observation, v oracle.Verdict, opts Op
 		opts.Width = defaultWidth
 	}
 	opts.Width = max(opts.Width, minWidth)
-	p := &page{trace: t, obs: obs, names: oracle.Labels(obs), v: v, opts: opts, packetDiffers: map[int]bool{}}
+	p := &page{trace: t, obs: obs, names: oracle.Labels(obs), v: v, opts: opts, packetDiffers: map[int]bool{}, stepsDiffer: map[stepKey]bool{}}
 	for _, d := range v.Differences {
 		p.packetDiffers[d.Packet] = true
+		p.stepsDiffer[stepKey{d.Packet, d.Step, d.Witness}] = true
 	}
 	return p
 }
@@ -61,15 +91,13 @@ func newPage(t replay.Trace, obs []replay.Observation, v oracle.Verdict, opts Op
 // stepDiffers reports whether the verdict has a difference at a step of a
 // packet.
 func (p *page) stepDiffers(packet, step int, witness bool) bool {
-	return slices.ContainsFunc(p.v.Differences, func(d oracle.Difference) bool {
-		return d.Packet == packet && d.Step == step && d.Witness == witness
-	})
+	return p.stepsDiffer[stepKey{packet, step, witness}]
 }
 
 // fateDiffers reports whether the verdict has a difference in what became of a
 // packet.
 func (p *page) fateDiffers(packet int) bool {
-	return slices.ContainsFunc(p.v.Differences, func(d oracle.Difference) bool {
+	return p.packetDiffers[packet] && slices.ContainsFunc(p.v.Differences, func(d oracle.Difference) bool {
 		return d.Packet == packet && d.Kind == oracle.VerdictKind && d.Subject != "recirculations"
 	})
 }
@@ -82,13 +110,60 @@ func (p *page) cells(text func(replay.Observation) string) []string {
 	return cells
 }
 
-// row prints a cell for each bridge side by side. What does not fit goes on in
+// row adds a cell for each bridge.
+func (p *page) row(s style, differs bool, list []string) {
+	p.rows = append(p.rows, row{kind: cellsRow, style: s, differs: differs, cells: list})
+}
+
+func (p *page) add(k kind, s style, text string) {
+	p.rows = append(p.rows, row{kind: k, style: s, text: text})
+}
+
+// bound leaves no more than a number of rows, and says so.
+func (p *page) bound(most int) {
+	if more := len(p.rows) - most; more > 0 {
+		p.rows = p.rows[:most]
+		p.add(lineRow, faint, fmt.Sprintf("and %s", count(more, "more line")))
+	}
+}
+
+// print prints the rows side by side, as wide as the options say.
+func (p *page) print() string {
+	out := printer{opts: p.opts, bridges: max(len(p.obs), 1)}
+	for _, r := range p.rows {
+		switch r.kind {
+		case cellsRow:
+			out.cells(r)
+		case titleRow:
+			out.line("", plain, "")
+			out.line("", bold, r.text)
+		case wordsRow:
+			for _, text := range fold(r.text, p.opts.Width-len(margin)) {
+				out.line("", r.style, text)
+			}
+		case lineRow:
+			out.line("", r.style, r.text)
+		case ruleRow:
+			out.line("", faint, strings.Repeat("─", p.opts.Width-len(margin)))
+		}
+	}
+	return out.text.String()
+}
+
+// A printer prints rows on a terminal.
+type printer struct {
+	opts    Options
+	bridges int
+	text    strings.Builder
+}
+
+// cells prints a cell for each bridge side by side. What does not fit goes on in
 // the next line.
-func (p *page) row(s style, marked bool, cells []string) {
-	width := p.columnWidth()
-	columns := make([][]string, len(cells))
+func (p *printer) cells(r row) {
+	width := max((p.opts.Width-len(margin)-(p.bridges-1)*measure.StringWidth(separator))/p.bridges, 12)
+	columns := make([][]string, len(r.cells))
 	height := 1
-	for i, c := range cells {
+	for i, c := range r.cells {
 		columns[i] = fold(c, width)
 		height = max(height, len(columns[i]))
 	}
@@ -101,27 +176,21 @@ func (p *page) row(s style, marked bool, cells []string) {
 			}
 			parts = append(parts, measure.FillRight(text, width))
 		}
-		mark := ""
-		if marked {
-			mark = differs
-			s = red
+		mark, s := "", r.style
+		if r.differs {
+			mark, s = differs, red
 		}
 		p.line(mark, s, strings.Join(parts, separator))
 	}
 }
 
-func (p *page) columnWidth() int {
-	n := max(len(p.obs), 1)
-	return max((p.opts.Width-len(margin)-(n-1)*measure.StringWidth(separator))/n, 12)
-}
-
 // line prints a line behind its mark.
-func (p *page) line(mark string, s style, text string) {
+func (p *printer) line(mark string, s style, text string) {
 	text = strings.TrimRight(measure.FillRight(mark, len(margin))+printable(text), " ")
 	if p.opts.Color && s != plain && text != "" {
 		text = fmt.Sprintf("\x1b[%sm%s\x1b[0m", s, text)
 	}
-	p.out.WriteString(text + "\n")
+	p.text.WriteString(text + "\n")
 }
 
 // printable leaves out what would command a terminal: a kernel's last words may
@@ -133,15 +202,6 @@ func printable(text string) string {
 		}
 		return r
 	}, text)
-}
-
-func (p *page) rule() { p.line("", faint, strings.Repeat("─", p.opts.Width-len(margin))) }
-
-// wrap prints words as a paragraph.
-func (p *page) wrap(text string) {
-	for _, line := range fold(text, p.opts.Width-len(margin)) {
-		p.line("", plain, line)
-	}
 }
 
 // continued stands before what goes on from the line above.

@@ -41,7 +41,7 @@ func Table(w io.Writer, t replay.Trace, obs []replay.Observation, v oracle.Verdi
 	p.log()
 	p.notes()
 	p.verdict()
-	_, err := io.WriteString(w, p.out.String())
+	_, err := io.WriteString(w, p.print())
 	return err
 }
 
@@ -54,7 +54,7 @@ func (p *page) head() {
 	}
 	p.row(bold, false, names)
 	p.row(faint, false, versions)
-	p.rule()
+	p.add(ruleRow, faint, "")
 }
 
 func (p *page) packets() {
@@ -78,22 +78,20 @@ func (p *page) shown(n int) bool {
 }
 
 func (p *page) elided(next, hidden int) {
-	if hidden > 0 {
-		p.line("", plain, "")
+	if hidden == 0 {
+		return
 	}
-	switch hidden {
-	case 0:
-	case 1:
-		p.line("", faint, fmt.Sprintf("packet %d: no difference", next-1))
-	default:
-		p.line("", faint, fmt.Sprintf("packets %d to %d: no difference", next-hidden, next-1))
+	p.add(lineRow, plain, "")
+	text := fmt.Sprintf("packets %d to %d: no difference", next-hidden, next-1)
+	if hidden == 1 {
+		text = fmt.Sprintf("packet %d: no difference", next-1)
 	}
+	p.add(lineRow, faint, text)
 }
 
 func (p *page) packet(n int) {
 	packet := p.trace.Packets[n]
-	p.line("", plain, "")
-	p.line("", bold, fmt.Sprintf("packet %d  %s  %s  %s", n, packet.Port, gapText(packet.Gap), Describe(packet.Frame)))
+	p.add(titleRow, bold, fmt.Sprintf("packet %d  %s  %s  %s", n, packet.Port, gapText(packet.Gap), Describe(packet.Frame)))
 	steps := 0
 	for _, o := range p.obs {
 		steps = max(steps, len(way(o, n).Steps), len(way(o, n).Witness))
@@ -177,7 +175,7 @@ func fateCell(w replay.PacketWay) string {
 
 // verdict prints the verdict and what it means.
 func (p *page) verdict() {
-	p.rule()
+	p.add(ruleRow, faint, "")
 	style := red
 	switch p.v.Outcome {
 	case oracle.Agree:
@@ -192,6 +190,6 @@ func (p *page) verdict() {
 	if p.v.Runs > 1 {
 		text += fmt.Sprintf("  (%d of %d runs diverge)", p.v.Diverged, p.v.Runs)
 	}
-	p.line("", style, text)
-	p.wrap("In words: " + Explain(p.trace, p.obs, p.v))
+	p.add(lineRow, style, text)
+	p.add(wordsRow, plain, "In words: "+Explain(p.trace, p.obs, p.v))
 }

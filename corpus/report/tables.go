@@ -16,14 +16,14 @@ func (p *page) conntrack() {
 	printed := false
 	for _, d := range p.v.Differences {
 		if d.Kind == oracle.Conntrack {
-			printed = p.title(printed, "connections that differ")
+			printed = p.begun(printed, "connections that differ")
 			p.difference(d)
 		}
 	}
 	if !p.opts.Verbose {
 		return
 	}
-	p.section("all connections")
+	p.add(titleRow, bold, "all connections")
 	p.columns(func(o replay.Observation) []string {
 		var cells []string
 		for _, e := range o.Conntrack {
@@ -56,14 +56,14 @@ func (p *page) flows() {
 	for _, d := range p.v.Differences {
 		bits = bits || d.Kind == oracle.CTState
 		if d.Kind == oracle.Flows && d.Packet < 0 {
-			printed = p.title(printed, "flows that differ")
+			printed = p.begun(printed, "flows that differ")
 			p.difference(d)
 		}
 	}
 	if !printed && !bits && !p.opts.Verbose {
 		return
 	}
-	p.section("datapath flows")
+	p.add(titleRow, bold, "datapath flows")
 	p.columns(func(o replay.Observation) []string {
 		flows := slices.Clone(o.Flows)
 		slices.SortStableFunc(flows, func(x, y replay.Flow) int { return cmp.Compare(x.Recirc, y.Recirc) })
@@ -94,22 +94,22 @@ func (p *page) log() {
 	printed := false
 	for _, d := range p.v.Differences {
 		if d.Kind == oracle.KernelLog || d.Kind == oracle.Crash {
-			printed = p.title(printed, "kernel")
+			printed = p.begun(printed, "kernel")
 			p.difference(d)
 		}
 	}
 }
 
-func (p *page) title(printed bool, text string) bool {
+func (p *page) begun(printed bool, text string) bool {
 	if !printed {
-		p.section(text)
+		p.add(titleRow, bold, text)
 	}
 	return true
 }
 
 // difference prints what each bridge says of a difference.
 func (p *page) difference(d oracle.Difference) {
-	p.wrap(d.Text)
+	p.add(wordsRow, plain, d.Text)
 	p.values(d)
 }
 
@@ -121,12 +121,6 @@ func (p *page) values(d oracle.Difference) {
 	p.row(plain, true, cells)
 }
 
-// section begins a part of the page.
-func (p *page) section(title string) {
-	p.line("", plain, "")
-	p.line("", bold, title)
-}
-
 // columns prints a list of cells for each bridge, each list from the top.
 func (p *page) columns(list func(replay.Observation) []string) {
 	lists := make([][]string, len(p.obs))
@@ -134,6 +128,9 @@ func (p *page) columns(list func(replay.Observation) []string) {
 	for i, o := range p.obs {
 		lists[i] = list(o)
 		height = max(height, len(lists[i]))
+	}
+	if height == 0 {
+		p.add(lineRow, faint, "none")
 	}
 	for y := range height {
 		cells := make([]string, len(lists))
@@ -151,12 +148,12 @@ func (p *page) notes() {
 	if len(p.v.Notes) == 0 {
 		return
 	}
-	p.section("allowed to differ")
+	p.add(titleRow, bold, "allowed to differ")
 	for i, d := range p.v.Notes {
 		if i == shortTrace && !p.opts.Verbose {
-			p.line("", faint, fmt.Sprintf("and %d more", len(p.v.Notes)-i))
+			p.add(lineRow, faint, fmt.Sprintf("and %d more", len(p.v.Notes)-i))
 			return
 		}
-		p.wrap(fmt.Sprintf("%s [%s]", d.Text, d.Rule))
+		p.add(wordsRow, plain, fmt.Sprintf("%s [%s]", d.Text, d.Rule))
 	}
 }

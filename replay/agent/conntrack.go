@@ -18,17 +18,19 @@ const (
 	// room (af_netlink.c, netlink_dump); an entry is shorter than a KiB.
 	ctFirstAnswer = 32 << 10
 	ctFirstFew    = 24
+	ctEnd         = 4096
 )
 
 // connections asks the kernel for all connections, and removes them.
 type connections struct {
 	fd       int
 	buf      [ctFirstAnswer]byte
+	end      [ctEnd]byte
 	requests [2 * ctRequestLen]byte
 }
 
 func openConnections() (*connections, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_NETFILTER)
 	if err != nil {
 		return nil, fmt.Errorf("conntrack: %w", err)
 	}
@@ -65,6 +67,39 @@ func (c *connections) flush() error {
 	return nil
 }
 
+// queueFlush has a batch remove all connections.
+func (c *connections) queueFlush(b *batch) { b.write(c.fd, c.requests[ctRequestLen:]) }
+
+// A pendingDump is a dump in a batch.
+type pendingDump struct {
+	*connections
+	first, second int
+}
+
+// queue has a batch do what take does if few connections may be there.
+func (c *connections) queue(b *batch) pendingDump {
+	b.write(c.fd, c.requests[:])
+	return pendingDump{c, b.receive(c.fd, c.buf[:]), b.receive(c.fd, c.end[:])}
+}
+
+// result returns the dump once the batch is run: if there are no connections its
+// first message is its last.
+func (d pendingDump) result(b *batch) ([]byte, error) {
+	first, second := b.results[d.first], b.results[d.second]
+	if first < unix.SizeofNlMsghdr {
+		return nil, fmt.Errorf("dump conntrack: read: %d", first)
+	}
+	if kindOf(d.buf[:]) == unix.NLMSG_DONE {
+		return nil, nil
+	}
+	if second < unix.SizeofNlMsghdr || kindOf(d.end[:]) != unix.NLMSG_DONE {
+		return nil, fmt.Errorf("dump conntrack: no end: %d", second)
+	}
+	return append([]byte(nil), d.buf[:first]...), nil
+}
+
+func kindOf(message []byte) uint16 { return binary.NativeEndian.Uint16(message[4:]) }
+
 // dump returns the netlink messages of a dump of all connections. With flush they
 // are removed at once, and more than ctFirstFew of them are not all shown.
 func (c *connections) dump(flush bool) ([]byte, error) {
@@ -84,7 +119,7 @@ func (c *connections) dump(flush bool) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("dump conntrack: %w", err)
 		}
-		kind := binary.NativeEndian.Uint16(c.buf[4:])
+		kind := kindOf(c.buf[:])
 		if kind == unix.NLMSG_DONE {
 			return dump, nil
 		}

@@ -19,19 +19,21 @@ const (
 )
 
 // Text addresses of a User-Mode Linux kernel, and how near two of those that it
-// records can be: they follow a call, which has five bytes.
+// records can be: they follow a call, which has two bytes where its target is in a
+// register.
 const (
 	textStart = 0x60000000
 	textSize  = 32 << 20
-	pcShift   = 2
+	pcShift   = 1
 )
 
 // A recorder records which code of the kernel the calling thread runs, of the
 // objects that are built for it. Packets put into a TAP device run there.
 type recorder struct {
 	words []uint64 // the number of counters, then these
-	seen  []uint8  // by place in the text: in which list one was last
-	list  uint8
+	// listed says by place in the text what is in the list, places where.
+	listed []bool
+	places []uint32
 }
 
 // record starts recording. It takes no system call any more to read what was
@@ -52,7 +54,7 @@ func record() (*recorder, error) {
 		return nil, fmt.Errorf("kernel coverage: enable: %w", errno)
 	}
 	words := unsafe.Slice((*uint64)(unsafe.Pointer(&memory[0])), kcovWords)
-	return &recorder{words: words, seen: make([]uint8, textSize>>pcShift)}, nil
+	return &recorder{words: words, listed: make([]bool, textSize>>pcShift)}, nil
 }
 
 // begin forgets what was recorded.
@@ -60,10 +62,10 @@ func (r *recorder) begin() { atomic.StoreUint64(&r.words[0], 0) }
 
 // newList has add append counters that it has appended to earlier lists.
 func (r *recorder) newList() {
-	if r.list++; r.list == 0 {
-		clear(r.seen)
-		r.list = 1
+	for _, at := range r.places {
+		r.listed[at] = false
 	}
+	r.places = r.places[:0]
 }
 
 // add appends to a list what was recorded since begin and is not in it yet, as
@@ -72,10 +74,11 @@ func (r *recorder) add(list []byte) []byte {
 	n := min(atomic.LoadUint64(&r.words[0]), kcovWords-1)
 	for _, pc := range r.words[1 : 1+n] {
 		at := (pc - textStart) >> pcShift
-		if at >= uint64(len(r.seen)) || r.seen[at] == r.list {
+		if at >= uint64(len(r.listed)) || r.listed[at] {
 			continue
 		}
-		r.seen[at] = r.list
+		r.listed[at] = true
+		r.places = append(r.places, uint32(at))
 		list = binary.LittleEndian.AppendUint32(list, uint32(pc))
 	}
 	return list

@@ -22,10 +22,10 @@ func (b *bridge) load(rules []string) error {
 		return nil
 	}
 	b.loaded = false
-	if _, err := b.ofctl("", "del-flows", b.name); err != nil {
-		return err
-	}
-	if _, err := b.ofctl(strings.Join(rules, "\n")+"\n", "--bundle", "add-flows", b.name, "-"); err != nil {
+	// One process for both: in User-Mode Linux most of the time is that of its
+	// start.
+	input := "delete\n" + strings.Join(rules, "\n") + "\n"
+	if _, err := b.ofctl(input, "--bundle", "add-flows", b.name, "-"); err != nil {
 		return b.findRefused(rules, err)
 	}
 	b.rules, b.loaded = slices.Clone(rules), true
@@ -44,6 +44,9 @@ func learnsAddresses(rule string) bool { return strings.Contains(strings.ToLower
 // findRefused adds the rules one by one: of a bundle OVS does not always say
 // which rule it refuses.
 func (b *bridge) findRefused(rules []string, whole error) error {
+	if _, err := b.ofctl("", "del-flows", b.name); err != nil {
+		return err
+	}
 	for i, rule := range rules {
 		if words, err := b.ofctl("", "add-flow", b.name, rule); err != nil {
 			return &refusal{wire.Refusal{Rule: i, Words: words}}

@@ -22,34 +22,52 @@ const (
 	maxFlows  = 400
 )
 
+// lookAfter is after how many traces it is looked how much memory is left, and
+// littleMemory how much is too little. Some kernels lose some with each fragment
+// that act_ct sees (before Linux 3f14b377d01d).
+const (
+	lookAfter    = 100
+	littleMemory = 12 << 20
+)
+
 // warming is what replays at level warm need, and others do not.
 type warming struct {
-	ring        *ring
+	batch       *batch
+	watcher     *watcher
+	separator   *separator
 	connections *connections
+	misses      *missCounter
 	recorder    *recorder // nil until coverage is wanted
 	rules       *wire.Rules
-	// deaf says that nobody can read what the ports put out: the ring shows
-	// it.
+	// deaf says that nobody can read what the ports put out: the watcher
+	// shows it.
 	deaf   bool
 	traces int
 	// watched is the kernel's log and ovs-vswitchd.
 	watched [2]unix.PollFd
 }
 
-func (g *guest) openWarming() error {
+func (g *guest) openWarming() (err error) {
 	w := &g.warming
-	var err error
+	if w.batch, err = openBatch(); err != nil {
+		return err
+	}
 	if w.connections, err = openConnections(); err != nil {
 		return err
 	}
-	mark := g.marked.index[markPort-1]
-	if w.ring, err = openRing(g.given.index[0], g.given.index[replay.Ports-1], mark); err != nil {
+	if w.misses, err = openMissCounter(g.counter.datapath); err != nil {
 		return err
 	}
-	for i, device := range g.given.index {
-		w.ring.ports[device] = uint8(i + 1)
+	if w.separator, err = openSeparator(); err != nil {
+		return err
 	}
-	w.ring.ports[mark] = markPort
+	ports := map[int]uint8{w.separator.device: separatorPort, g.marked.index[markPort-1]: markPort}
+	for i, device := range g.given.index {
+		ports[device] = uint8(i + 1)
+	}
+	if w.watcher, err = openWatcher(ports); err != nil {
+		return err
+	}
 	process, err := unix.PidfdOpen(g.vswitchd, 0)
 	if err != nil {
 		return fmt.Errorf("watch ovs-vswitchd: %w", err)
@@ -62,7 +80,16 @@ func (g *guest) openWarming() error {
 // rules as given, and moved again through their marked copy.
 func (g *guest) replayWarm(m *wire.Warm) *wire.Warmed {
 	answer := &wire.Warmed{}
-	err := g.warmBoth(m, answer)
+	err := g.warmUp(m)
+	if err == nil {
+		err = g.warmBoth(m, answer)
+	}
+	if g.warming.traces%lookAfter == 0 {
+		var info unix.Sysinfo_t
+		if unix.Sysinfo(&info) == nil {
+			answer.Tired = info.Freeram*uint64(info.Unit) < littleMemory
+		}
+	}
 	// One call of the kernel says that there is nothing to ask it for.
 	watched := g.warming.watched[:]
 	if n, _ := unix.Poll(watched, 0); n != 0 {
@@ -77,73 +104,144 @@ func (g *guest) replayWarm(m *wire.Warm) *wire.Warmed {
 	return answer
 }
 
+// warmBoth has the kernel do all that a trace needs in one system call, if it has
+// no gaps and is short.
 func (g *guest) warmBoth(m *wire.Warm, answer *wire.Warmed) error {
-	if err := g.warmUp(m); err != nil {
-		return err
-	}
 	w := &g.warming
-	var cover *recorder
-	if m.Cover {
-		cover = w.recorder
-		cover.newList()
+	run := warmRun{guest: g, batch: w.batch, slow: m.Slow}
+	if m.Cover != wire.CoverNothing {
+		run.cover, run.each = w.recorder, m.Cover == wire.CoverPackets
+		run.cover.newList()
+		run.cover.begin()
 	}
-	w.ring.skip()
-	silent := false
-	for _, p := range m.Given {
-		if err := pass(p.Gap); err != nil {
-			return err
-		}
-		outputs, covered, err := g.warmOne(&g.given, p, cover)
-		if err != nil {
-			return err
-		}
-		silent = silent || len(outputs) == 0
-		answer.Given = append(answer.Given, wire.Left{Outputs: outputs, Covered: covered})
+	w.watcher.skip()
+	run.send(&g.given, m.Given)
+	few := len(m.Given) <= ctFirstFew && !run.each && !run.slow
+	if few {
+		dump := w.connections.queue(w.batch)
+		run.dump = &dump
+	} else if run.flush(); run.err == nil {
+		answer.Conntrack, run.err = w.connections.take(false)
 	}
-	if silent {
-		// A packet that is dropped is not to be told from one whose upcall
-		// is late but by waiting.
-		if err := settle(); err != nil {
-			return err
-		}
-		answer.Late = len(w.ring.take()) > 0
+	run.send(&g.marked, m.Marked)
+	w.connections.queueFlush(w.batch)
+	read := w.misses.queue(w.batch)
+	if run.flush(); run.err != nil {
+		return run.err
 	}
-	var err error
-	if answer.Conntrack, err = w.connections.take(len(m.Given) <= ctFirstFew); err != nil {
-		return err
+	if few {
+		answer.Conntrack = run.conntrack
 	}
-	for _, p := range m.Marked {
-		if err := pass(p.Gap); err != nil {
-			return err
-		}
-		marks, covered, err := g.warmOne(&g.marked, p, cover)
-		if err != nil {
-			return err
-		}
-		if len(marks) == 0 {
-			if err := settle(); err != nil {
-				return err
-			}
-			marks = w.ring.take()
-		}
-		answer.Marked = append(answer.Marked, wire.Left{Outputs: marks, Covered: covered})
+	answer.Given, answer.Marked, answer.Covered = run.left[:len(m.Given)], run.left[len(m.Given):], run.covered
+	missed, err := w.misses.result(w.batch, read)
+	if answer.Late = missed && !run.slow || run.lost; answer.Late {
+		// Upcalls have yet to be taken, and flows to be made.
+		err = errors.Join(err, settle(), w.connections.flush())
 	}
-	return w.connections.flush()
+	return err
 }
 
-// warmOne sends one packet, and returns what left the bridge by then and what
-// the kernel did that it had not done for the packets before.
-func (g *guest) warmOne(b *bridge, p wire.Packet, cover *recorder) (outputs []wire.Output, covered []byte, err error) {
-	if cover != nil {
-		cover.begin()
+// A warmRun is the packets of one trace.
+type warmRun struct {
+	guest   *guest
+	batch   *batch
+	cover   *recorder // nil if coverage is not wanted
+	each    bool      // of each packet on its own
+	slow    bool      // upcalls are taken at once
+	covered []byte
+	left    []wire.Left
+	// dump is waited for, and conntrack what it was.
+	dump      *pendingDump
+	conntrack []byte
+	// sent is the number of packets whose separators were not seen yet.
+	sent int
+	lost bool // frames were lost
+	err  error
+}
+
+// opsForPacket is how many operations a packet needs, and what follows the last
+// one.
+const opsForPacket = 2 + 8
+
+func (r *warmRun) send(b *bridge, packets []wire.Packet) {
+	for _, p := range packets {
+		if p.Gap > 0 || r.each || r.batch.room() < opsForPacket {
+			r.flush()
+		}
+		if r.err != nil {
+			return
+		}
+		if p.Gap > 0 {
+			if r.err = pass(p.Gap); r.err != nil {
+				return
+			}
+		}
+		r.batch.write(b.taps[p.Port-1], p.Frame)
+		if r.slow {
+			r.settle()
+		}
+		r.guest.warming.separator.queue(r.batch)
+		r.sent++
 	}
-	if err := b.send(p.Port, p.Frame); err != nil {
-		return nil, nil, err
+}
+
+// settle waits until nothing more comes of what was put off.
+func (r *warmRun) settle() {
+	if r.run(); r.err == nil {
+		r.err = settle()
 	}
-	if cover != nil {
-		covered = cover.add(nil)
+}
+
+// run has the kernel do what was put off.
+func (r *warmRun) run() {
+	if r.err = r.batch.run(); r.err == nil && r.dump != nil {
+		r.conntrack, r.err = r.dump.result(r.batch)
+		r.dump = nil
 	}
-	return g.warming.ring.take(), covered, nil
+}
+
+// flush has the kernel do what was put off, and takes what left the bridges.
+func (r *warmRun) flush() {
+	if r.err != nil {
+		return
+	}
+	if r.run(); r.err != nil {
+		return
+	}
+	var covered []byte
+	switch {
+	case r.each:
+		covered = r.cover.add(nil)
+		r.cover.begin()
+	case r.cover != nil:
+		r.covered = r.cover.add(r.covered)
+		r.cover.begin()
+	}
+	before := len(r.left)
+	if r.take(); r.each && len(r.left) > before {
+		r.left[len(r.left)-1].Covered = covered
+	}
+}
+
+// take tells the frames that left the bridges apart by the packet that led to
+// them.
+func (r *warmRun) take() {
+	frames := r.guest.warming.watcher.take()
+	r.lost = r.lost || len(frames) >= watcherSlots
+	left := wire.Left{}
+	for _, f := range frames {
+		if f.Port != separatorPort {
+			left.Outputs = append(left.Outputs, f)
+			continue
+		}
+		r.left = append(r.left, left)
+		left, r.sent = wire.Left{}, r.sent-1
+	}
+	if r.sent > 0 { // only if frames were lost
+		r.lost = true
+		r.left = append(r.left, make([]wire.Left, r.sent)...)
+		r.sent = 0
+	}
 }
 
 // warmUp has everything ready for a trace.
@@ -161,7 +259,7 @@ func (g *guest) warmUp(m *wire.Warm) (err error) {
 	if err := g.marked.load(w.rules.Copy); err != nil {
 		return err
 	}
-	if m.Cover && w.recorder == nil {
+	if m.Cover != wire.CoverNothing && w.recorder == nil {
 		if w.recorder, err = record(); err != nil {
 			return err
 		}

@@ -95,8 +95,8 @@ func residentMiB(b *testing.B, pid int) float64 {
 func BenchmarkWarm(b *testing.B) {
 	for _, bench := range []struct {
 		name  string
-		cover bool
-	}{{"plain", false}, {"cover", true}} {
+		cover lab.Cover
+	}{{"plain", lab.CoverNothing}, {"cover", lab.CoverTrace}} {
 		b.Run(bench.name, func(b *testing.B) {
 			bridges, trace := openBridges(b, benchProfile(b)), fourPackets(b)
 			for _, r := range bridges {
@@ -109,4 +109,24 @@ func BenchmarkWarm(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "replays/s")
 		})
 	}
+}
+
+// BenchmarkWarmMixed replays what random inputs decode to, without gaps.
+func BenchmarkWarmMixed(b *testing.B) {
+	bridges := openBridges(b, benchProfile(b))
+	list := mixed(b, 500)
+	for _, t := range list {
+		replayAll(b, bridges, t, replay.Warm)
+	}
+	cold, i := 0, 0
+	for b.Loop() {
+		for _, o := range replayAll(b, bridges, list[i%len(list)], replay.Warm) {
+			if o.Level != replay.Warm {
+				cold++
+			}
+		}
+		i++
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "replays/s")
+	b.ReportMetric(100*float64(cold)/float64(2*i), "%cold")
 }

@@ -24,7 +24,7 @@ import (
 // in the README), but for large traces, each packet of which can make flows and
 // connections of its own.
 const (
-	smallMemory = "52M"
+	smallMemory = "96M"
 	largeMemory = "512M"
 	// largePackets is from how many packets on a trace is large.
 	largePackets = 128
@@ -355,9 +355,8 @@ func (g *guest) call(ctx context.Context, msg any, doing string) (any, error) {
 
 // wait is call without a bound on the time.
 func (g *guest) wait(ctx context.Context, msg any, doing string) (any, error) {
-	g.resume()
 	answer, err := g.guarded(ctx, doing, func() (any, error) {
-		if err := g.channel.Send(msg); err != nil {
+		if err := g.send(msg); err != nil {
 			return nil, err
 		}
 		return g.channel.Receive()
@@ -367,6 +366,22 @@ func (g *guest) wait(ctx context.Context, msg any, doing string) (any, error) {
 	}
 	g.pause()
 	return answer, nil
+}
+
+// send has a message wait for the guest before it is resumed, if it is short
+// enough to be sent without an answer: the guest need not look for it then.
+func (g *guest) send(msg any) error {
+	data, err := wire.Marshal(msg)
+	if err != nil {
+		return err
+	}
+	if len(data) > wire.Window {
+		g.resume()
+		return g.channel.SendBytes(data)
+	}
+	err = g.channel.SendBytes(data)
+	g.resume()
+	return err
 }
 
 func (g *guest) pause() {

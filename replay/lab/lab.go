@@ -38,6 +38,7 @@ type Bridge struct {
 
 	mu       sync.Mutex
 	guest    *guest // nil once it has died
+	tired    bool   // it was ended for want of memory
 	restarts int
 	closed   bool
 	warm     warmState
@@ -122,12 +123,13 @@ func (b *Bridge) running(ctx context.Context, large bool) (*guest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if died {
-		b.restarts++
-	} else {
+	switch {
+	case !died:
 		b.guest.close()
+	case !b.tired:
+		b.restarts++
 	}
-	b.guest = g
+	b.guest, b.tired = g, false
 	return g, nil
 }
 

@@ -13,9 +13,10 @@ import (
 	"github.com/ctdiff/ctdiff/replay/wire"
 )
 
-// warmTries is how often a trace is replayed at level warm before that is given
-// up: each with other addresses, when a packet of it had an upcall that was late.
-const warmTries = 3
+// warmTries is how often a trace is replayed at level warm, each time with other
+// addresses, when packets of it had upcalls. The flows that these lead to are there
+// the next time, if there are any, but then the guest takes it slowly.
+const warmTries = 2
 
 // A warmPlan is how a pipeline's traces are replayed at level warm.
 type warmPlan struct {
@@ -32,7 +33,7 @@ type warmState struct {
 	// traces counts those replayed: addresses are moved each time to where
 	// they never were.
 	traces uint32
-	cover  bool
+	cover  Cover
 	// stuck are connections of earlier traces that the kernel does not remove
 	// while its flow table has them (nf_conntrack_netlink.c,
 	// ctnetlink_flush_iterate).
@@ -67,35 +68,55 @@ func (w *warmState) planFor(p replay.Pipeline) *warmPlan {
 // errCold says that a trace cannot be replayed at level warm.
 var errCold = errors.New("not at level warm")
 
-// Cover has replays at level [replay.Warm] show what code of the kernel packets
-// run, or not.
-func (b *Bridge) Cover(on bool) {
+// Cover is what coverage of its kernel a bridge shows at level [replay.Warm].
+type Cover = wire.Cover
+
+// What there is.
+const (
+	CoverNothing = wire.CoverNothing
+	// CoverTrace is that of a trace: [replay.Observation.Covered].
+	CoverTrace = wire.CoverTrace
+	// CoverPackets is that of each packet, [replay.PacketWay.Covered]. It
+	// takes several times as long.
+	CoverPackets = wire.CoverPackets
+)
+
+// Cover chooses what coverage there is: at first nothing.
+func (b *Bridge) Cover(c Cover) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.warm.cover = on
+	b.warm.cover = c
 }
 
 func (b *Bridge) replayWarm(ctx context.Context, t replay.Trace) (replay.Observation, error) {
 	plan := b.warm.planFor(t.Pipeline)
-	if !plan.possible || len(t.Packets) >= largePackets || slices.ContainsFunc(t.Packets, splitsQuote) {
+	split := slices.ContainsFunc(t.Packets, splitsQuote)
+	if !plan.possible || len(t.Packets) >= largePackets || split && slices.ContainsFunc(t.Packets, isFragment4) {
 		return replay.Observation{}, errCold
 	}
 	b.warm.traces++
-	for try := range uint32(warmTries) {
+	for try := uint32(0); ; try++ {
 		// Both bridges of a pair come to the same addresses.
 		n := 2 * (warmTries*b.warm.traces + try)
-		o, late, err := b.warmOnce(ctx, plan, t, n)
+		w := how{cover: b.warm.cover, slow: try == warmTries-1, given: move.Move(n), marked: move.Move(n + 1)}
+		if split {
+			w.given, w.marked = movedIDs(n), movedIDs(n+1)
+		}
+		o, late, err := b.warmOnce(ctx, plan, t, w)
 		if err != nil || !late {
 			return o, err
 		}
+		if try == warmTries-1 {
+			return o, errors.New("more packets left the bridge than there is room for")
+		}
 	}
-	return replay.Observation{}, errCold
 }
 
 // splitsQuote reports whether a packet is the first of several fragments of an
-// ICMP error: what it quotes may be cut in an address, which then does not move.
+// ICMP error, and so short that the header that it quotes may be cut in an address:
+// then this would not move.
 func splitsQuote(p replay.Packet) bool {
-	const icmp, icmpv6, firstInformational = 1, 58, 128
+	const icmp, icmpv6, firstInformational, icmpHeader = 1, 58, 128, 8
 	f, ok := replay.ParseFragment(p.Frame)
 	if !ok || !f.More || f.Offset > 0 || len(f.Data) == 0 {
 		return false
@@ -103,20 +124,20 @@ func splitsQuote(p replay.Packet) bool {
 	kind := f.Data[0]
 	switch f.Protocol {
 	case icmpv6:
-		return kind < firstInformational
+		return kind < firstInformational && len(f.Data) < icmpHeader+40
 	case icmp:
-		return kind == 3 || kind == 4 || kind == 5 || kind == 11 || kind == 12 // RFC 792
+		return (kind == 3 || kind == 4 || kind == 5 || kind == 11 || kind == 12) && len(f.Data) < icmpHeader+20 // RFC 792
 	}
 	return false
 }
 
-func (b *Bridge) warmOnce(ctx context.Context, plan *warmPlan, t replay.Trace, n uint32) (o replay.Observation, late bool, err error) {
+func (b *Bridge) warmOnce(ctx context.Context, plan *warmPlan, t replay.Trace, w how) (o replay.Observation, late bool, err error) {
 	g, err := b.running(ctx, false)
 	if err != nil {
 		return o, false, err
 	}
 	o = b.newObservation(g, replay.Warm)
-	answer, err := b.call(ctx, g, plan.warmMessage(g, t, n, b.warm.cover), "replay")
+	answer, err := b.call(ctx, g, plan.warmMessage(g, t, w), "replay")
 	if err != nil {
 		return o, false, crash(&o, err)
 	}
@@ -131,28 +152,69 @@ func (b *Bridge) warmOnce(ctx context.Context, plan *warmPlan, t replay.Trace, n
 	if err := b.failure(g, t, warmed.Refused, warmed.Error); err != nil {
 		return o, false, err
 	}
-	plan.loaded = g
+	if plan.loaded = g; warmed.Tired {
+		b.drop(g)
+		b.tired = true
+	}
 	entries, err := ctnetlink.Parse(warmed.Conntrack)
 	if err != nil {
 		return o, false, fmt.Errorf("dump of conntrack: %w", err)
 	}
 	for _, e := range b.warm.fresh(entries) {
-		o.Conntrack = append(o.Conntrack, move.Move(n).Entry(e))
+		o.Conntrack = append(o.Conntrack, w.given.Entry(e))
 	}
-	return o, warmed.Late, plan.observeWarm(&o, t, move.Move(n), warmed)
+	return o, warmed.Late, plan.observeWarm(&o, t, w.given, warmed)
 }
 
-// warmMessage is what a guest is asked, with the trace moved for the n-th time,
-// and for the time after that.
-func (p *warmPlan) warmMessage(g *guest, t replay.Trace, n uint32, cover bool) *wire.Warm {
-	m := &wire.Warm{Cover: cover, Given: moved(t, move.Move(n)), Marked: moved(t, move.Move(n+1))}
+// how is how a trace is replayed: with which moves for the two pipelines, and what
+// wire.Warm says.
+type how struct {
+	given, marked mover
+	cover         Cover
+	slow          bool
+}
+
+func (p *warmPlan) warmMessage(g *guest, t replay.Trace, w how) *wire.Warm {
+	m := &wire.Warm{Cover: w.cover, Slow: w.slow, Given: moved(t, w.given), Marked: moved(t, w.marked)}
 	if p.loaded != g {
 		m.Rules = &p.rules
 	}
 	return m
 }
 
-func moved(t replay.Trace, m move.Move) []wire.Packet {
+// A mover moves what comes of a trace, and back: a [move.Move], or movedIDs.
+type mover interface {
+	Frame(dst, frame []byte) []byte
+	Back(dst, frame []byte) []byte
+	Entry(replay.ConntrackEntry) replay.ConntrackEntry
+}
+
+// movedIDs moves the ids of IPv6 fragments only: of traces whose addresses cannot
+// be moved. Their connections are removed as all are.
+type movedIDs uint32
+
+func (m movedIDs) Frame(dst, frame []byte) []byte { return m.add(dst, frame, uint32(m)) }
+
+func (m movedIDs) Back(dst, frame []byte) []byte { return m.add(dst, frame, -uint32(m)) }
+
+func (m movedIDs) add(dst, frame []byte, n uint32) []byte {
+	start := len(dst)
+	dst = append(dst, frame...)
+	if f, ok := replay.ParseFragment(frame); ok && f.ID > 0 {
+		id := dst[start+f.ID:]
+		binary.BigEndian.PutUint32(id, binary.BigEndian.Uint32(id)+n)
+	}
+	return dst
+}
+
+func (m movedIDs) Entry(e replay.ConntrackEntry) replay.ConntrackEntry { return e }
+
+func isFragment4(p replay.Packet) bool {
+	f, ok := replay.ParseFragment(p.Frame)
+	return ok && f.ID == 0
+}
+
+func moved(t replay.Trace, m mover) []wire.Packet {
 	size := 0
 	for _, p := range t.Packets {
 		size += len(p.Frame)
@@ -168,11 +230,12 @@ func moved(t replay.Trace, m move.Move) []wire.Packet {
 }
 
 // observeWarm fills in o what a guest made of t, moved by m.
-func (p *warmPlan) observeWarm(o *replay.Observation, t replay.Trace, m move.Move, r *wire.Warmed) error {
+func (p *warmPlan) observeWarm(o *replay.Observation, t replay.Trace, m mover, r *wire.Warmed) error {
 	if len(r.Given) != len(t.Packets) || len(r.Marked) != len(t.Packets) {
 		return fmt.Errorf("guest shows %d and %d packets of %d", len(r.Given), len(r.Marked), len(t.Packets))
 	}
 	numbers := map[[2]uint8]int{}
+	o.Covered = readCovered(r.Covered)
 	o.Packets = make([]replay.PacketWay, len(t.Packets))
 	for i, packet := range t.Packets {
 		left := r.Given[i].Outputs

@@ -158,13 +158,24 @@ func (c *Channel) Send(msg any) error {
 	if err != nil {
 		return err
 	}
+	if err := c.SendBytes(data); err != nil {
+		return fmt.Errorf("send %T: %w", msg, err)
+	}
+	return nil
+}
+
+// Window is how many bytes can be sent while nobody receives.
+const Window = window * (maxFrame - headerLen - lengthLen)
+
+// SendBytes sends what [Marshal] returned.
+func (c *Channel) SendBytes(data []byte) error {
 	if len(data) > MaxMessage {
-		return fmt.Errorf("send %T: %d bytes, more than %d", msg, len(data), MaxMessage)
+		return fmt.Errorf("%d bytes, more than %d", len(data), MaxMessage)
 	}
 	for n := 1; len(data) > 0; n++ {
 		if n > window && n%window == 1 {
 			if err := c.awaitAck(); err != nil {
-				return fmt.Errorf("send %T: %w", msg, err)
+				return err
 			}
 		}
 		frame := c.buf[:headerLen+lengthLen]
@@ -174,7 +185,7 @@ func (c *Channel) Send(msg any) error {
 		size := min(len(data), maxFrame-len(frame))
 		frame = append(frame, data[:size]...)
 		if err := c.conn.WriteFrame(frame); err != nil {
-			return fmt.Errorf("send %T: %w", msg, err)
+			return err
 		}
 		data = data[size:]
 	}

@@ -126,9 +126,21 @@ type Warm struct {
 	// other addresses.
 	Given  []Packet
 	Marked []Packet
-	// Cover asks for the kernel's coverage.
-	Cover bool
+	// Cover says what of the kernel's coverage is wanted.
+	Cover Cover
+	// Slow has each packet's upcalls taken before the next is sent.
+	Slow bool
 }
+
+// Cover is of what the kernel's coverage is shown.
+type Cover uint8
+
+// What coverage there is: none, that of the whole trace, that of each packet.
+const (
+	CoverNothing Cover = iota
+	CoverTrace
+	CoverPackets
+)
 
 // Rules are a pipeline as given, and a copy of it that shows more.
 type Rules struct {
@@ -147,18 +159,24 @@ type Warmed struct {
 	KernelLog []string
 	Given     []Left
 	Marked    []Left
-	// Late says that something left the bridge when all packets had been sent.
+	// Covered is the trace's coverage if that was asked for: program counters
+	// of 32 bits each, lowest byte first.
+	Covered []byte
+	// Late says that packets took upcalls, so that what they led to is not
+	// here, or not in its place.
 	Late bool
 	// Conntrack has the netlink messages of a dump.
 	Conntrack []byte
+	// Tired says that the guest has little memory left, and should be replaced.
+	Tired bool
 }
 
 // Left is what a packet at level warm led to.
 type Left struct {
 	_       struct{} `cbor:",toarray"`
 	Outputs []Output
-	// Covered has the program counters that no packet of the trace before
-	// had covered, of 32 bits each, lowest byte first.
+	// Covered is the coverage that no packet of the trace before had, if that
+	// was asked for.
 	Covered []byte
 }
 

@@ -51,8 +51,8 @@ func messages() []any {
 		&Exec{Argv: []string{"true"}, Rules: []string{"r"}},
 		&Executed{Stdout: []byte("o"), Stderr: []byte("e"), Code: 3, Refused: &Refusal{Words: "w"}},
 		&Shell{Prompt: "$ "},
-		&Warm{Rules: &Rules{Given: []string{"g"}, Copy: []string{"c"}}, Given: []Packet{{Port: 1, Frame: []byte{1}}}, Marked: []Packet{{Port: 1, Frame: []byte{2}}}, Cover: true},
-		&Warmed{Refused: &Refusal{Rule: 1, Words: "r"}, Error: "e", Died: "d", KernelLog: []string{"k"}, Given: []Left{{Outputs: []Output{{Port: 2, Frame: []byte{3}}}, Covered: []byte{1, 2, 3, 4}}}, Marked: []Left{{}}, Late: true, Conntrack: []byte{5}},
+		&Warm{Rules: &Rules{Given: []string{"g"}, Copy: []string{"c"}}, Given: []Packet{{Port: 1, Frame: []byte{1}}}, Marked: []Packet{{Port: 1, Frame: []byte{2}}}, Cover: CoverPackets},
+		&Warmed{Refused: &Refusal{Rule: 1, Words: "r"}, Error: "e", Died: "d", KernelLog: []string{"k"}, Given: []Left{{Outputs: []Output{{Port: 2, Frame: []byte{3}}}, Covered: []byte{1, 2, 3, 4}}}, Marked: []Left{{}}, Covered: []byte{6}, Late: true, Conntrack: []byte{5}},
 	}
 }
 

@@ -24,7 +24,7 @@ func (v version) before(w version) bool {
 // them exist in every kernel of a profile, from 5.10 on.
 var options = []string{
 	// A kernel that runs programs, with the names of its functions in traces.
-	"64BIT PRINTK BUG MULTIUSER BINFMT_ELF BINFMT_SCRIPT FUTEX EPOLL SIGNALFD TIMERFD EVENTFD SHMEM AIO POSIX_TIMERS KALLSYMS HIGH_RES_TIMERS",
+	"64BIT PRINTK BUG MULTIUSER BINFMT_ELF BINFMT_SCRIPT FUTEX EPOLL SIGNALFD TIMERFD EVENTFD SHMEM AIO IO_URING POSIX_TIMERS KALLSYMS HIGH_RES_TIMERS",
 	// Files: the root comes over hostfs, which needs BLOCK in 5.10.
 	"BLOCK HOSTFS BLK_DEV_INITRD FILE_LOCKING PROC_FS SYSCTL SYSFS TMPFS DEVTMPFS DEVTMPFS_MOUNT",
 	// Consoles over inherited descriptors.
