@@ -88,30 +88,30 @@ func (t temp) write(name string, data []byte) error {
 }
 
 // writeDir makes the directory name in parent with the files, whole or not at
-// all. If it is there already, it stays as it is and made is false.
-func writeDir(parent, name string, files map[string][]byte) (made bool, err error) {
+// all. If it is there already, it stays as it is.
+func writeDir(parent, name string, files map[string][]byte) error {
 	t, err := newTemp(parent)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer t.remove()
 	for file, data := range files {
 		if err := t.write(file, data); err != nil {
-			return false, err
+			return err
 		}
 	}
 	if err := syncDir(t.path); err != nil {
-		return false, err
+		return err
 	}
 	// A rename never replaces a directory that has something in it: rename(2).
 	err = os.Rename(t.path, filepath.Join(parent, name))
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.ENOTEMPTY) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
-	return true, syncDir(parent)
+	return syncDir(parent)
 }
 
 // WriteFile writes the named file whole or not at all: it appears under its

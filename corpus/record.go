@@ -66,7 +66,7 @@ func (w *Writer) Record(f Finding) (dir string, err error) {
 	dir = filepath.Join(w.dir, place)
 	files, err := f.files()
 	if err == nil {
-		_, err = writeDir(filepath.Dir(dir), filepath.Base(dir), files)
+		err = writeDir(filepath.Dir(dir), filepath.Base(dir), files)
 	}
 	if err != nil {
 		return "", fmt.Errorf("keeping finding %s: %w", f.Signature, err)

@@ -129,6 +129,17 @@ func (w *Writer) Seen(signature string, status Status, n uint64) error {
 	return w.flush(tallied)
 }
 
+// SeenAt counts one occurrence at a time of the campaign's.
+func (w *Writer) SeenAt(seconds float64, signature string, status Status) error {
+	k := key{signature, status}
+	if err := k.check(); err != nil {
+		return fmt.Errorf("counting a signature: %w", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.append(event{Seen: &seen{seconds, k, 1}})
+}
+
 // flush writes the occurrences of each signature of which nothing was written
 // for a time.
 func (w *Writer) flush(after time.Duration) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/ctdiff/ctdiff/replay"
 	"github.com/ctdiff/ctdiff/replay/lab"
 	"github.com/ctdiff/ctdiff/replay/lab/image"
+	"github.com/ctdiff/ctdiff/replay/lab/judge"
 	"github.com/ctdiff/ctdiff/replay/tracefile"
 )
 
@@ -97,6 +98,9 @@ func runFuzz(ctx context.Context, opts fuzzOptions, args []string) error {
 	if err := lab.Prepare(ctx); err != nil {
 		return err
 	}
+	e := &examiner{opts: opts}
+	defer e.close()
+	opts.Examiner = e
 	show := newStatusLine(os.Stderr)
 	opts.Watch = show.update
 	fmt.Fprintf(os.Stderr, "Fuzzing %s on %s for %s, in %s\n", opts.Target.Name, opts.Profile, opts.Time, opts.Out)
@@ -118,6 +122,32 @@ func runFuzz(ctx context.Context, opts fuzzOptions, args []string) error {
 		}
 	}
 	return nil
+}
+
+// An examiner opens its bridges when there is something to examine.
+type examiner struct {
+	opts  fuzzOptions
+	judge *judge.Judge
+}
+
+// Examine implements [campaign.Examiner].
+func (e *examiner) Examine(ctx context.Context, s corpus.Suspect, kept func(string) bool) (corpus.Finding, error) {
+	if e.judge == nil {
+		img, err := image.Find(e.opts.image.spec())
+		if err != nil {
+			return corpus.Finding{}, err
+		}
+		if e.judge, err = judge.New(ctx, img, e.opts.Settings); err != nil {
+			return corpus.Finding{}, err
+		}
+	}
+	return e.judge.Examine(ctx, s.Trace, s.Signature, kept)
+}
+
+func (e *examiner) close() {
+	if e.judge != nil {
+		e.judge.Close()
+	}
 }
 
 func orElse(err, other error) error {

@@ -23,8 +23,10 @@ import (
 // Options are those of a campaign.
 type Options struct {
 	// Settings are what the workers are told. Out is the campaign's
-	// directory, which is made, or gone on with; Inputs is set by Run.
+	// directory, which is made, or gone on with.
 	Settings
+	// Inputs is the directory of the target's inputs; Run sets it.
+	Inputs string
 	// Target is what is fuzzed.
 	Target Target
 	// Time is how long.
@@ -36,6 +38,8 @@ type Options struct {
 	Corpus string
 	// Ctdiff is the version of ctdiff.
 	Ctdiff string
+	// Examiner examines what the workers' screening saw.
+	Examiner Examiner
 	// Watch, if not nil, is told every second how far the campaign has come.
 	Watch func(Status)
 }
@@ -77,7 +81,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	r := run{Options: o, binary: binary, started: time.Now(), writer: w}
-	return r.loop(ctx)
+	return r.all(ctx)
 }
 
 // prepare makes paths absolute: the workers run in another directory.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -40,18 +41,26 @@ const (
 // ErrFuzzer is the error of a fuzzer that ends again and again.
 var ErrFuzzer = errors.New("the fuzzer ends again and again")
 
+// all runs Go's fuzzer until the time is over, and examines what its workers saw.
+func (r *run) all(ctx context.Context) error {
+	ended, done := make(chan struct{}), make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() { r.watch(done) })
+	examined := make(chan error, 1)
+	go func() { examined <- r.examine(ctx, ended) }()
+	err := r.loop(ctx)
+	close(ended)
+	err = errors.Join(err, <-examined)
+	close(done)
+	watching.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
 // loop runs Go's fuzzer until the time is over.
 func (r *run) loop(ctx context.Context) error {
-	ended := make(chan struct{})
-	watching := make(chan struct{})
-	go func() {
-		defer close(watching)
-		r.watch(ended)
-	}()
-	defer func() {
-		close(ended)
-		<-watching
-	}()
 	for early := 0; ; {
 		left := r.Time - time.Since(r.started)
 		if left <= 0 || ctx.Err() != nil {

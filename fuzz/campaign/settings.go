@@ -30,12 +30,9 @@ const (
 	// KnownEnv is a file of known issues, besides those that ctdiff knows.
 	KnownEnv = "CTDIFF_KNOWN"
 	// OutEnv is the directory of a campaign: see package corpus. The target
-	// then does not fail when bridges diverge, but keeps a finding there and
-	// goes on.
+	// then does not fail when bridges differ, but leaves the trace there to be
+	// examined, and goes on.
 	OutEnv = "CTDIFF_OUT"
-	// InputsEnv is the directory where Go's fuzzer keeps the target's inputs:
-	// the traces of a campaign's findings are put there too.
-	InputsEnv = "CTDIFF_INPUTS"
 )
 
 // Coverage says what the coverage of the guests' kernels is for.
@@ -68,7 +65,7 @@ type Settings struct {
 	Bridges                         []string
 	Level                           replay.Level
 	Coverage                        Coverage
-	Pipeline, Known, Out, Inputs    string
+	Pipeline, Known, Out            string
 }
 
 // FromEnv returns the settings of the environment.
@@ -77,7 +74,7 @@ func FromEnv() (Settings, error) {
 		Profile:   env(ProfileEnv, "debian-11"),
 		KernelSrc: os.Getenv(KernelSrcEnv), KernelImage: os.Getenv(KernelImageEnv), OVSRoot: os.Getenv(OVSRootEnv),
 		Bridges:  strings.Split(env(BridgesEnv, "system,tc"), ","),
-		Pipeline: os.Getenv(PipelineEnv), Known: os.Getenv(KnownEnv), Out: os.Getenv(OutEnv), Inputs: os.Getenv(InputsEnv),
+		Pipeline: os.Getenv(PipelineEnv), Known: os.Getenv(KnownEnv), Out: os.Getenv(OutEnv),
 	}
 	level, err := replay.ParseLevel(env(LevelEnv, string(replay.Warm)))
 	if err != nil {
@@ -105,7 +102,7 @@ func (s Settings) environ() []string {
 	for _, v := range [][2]string{
 		{ProfileEnv, s.Profile}, {KernelSrcEnv, s.KernelSrc}, {KernelImageEnv, s.KernelImage}, {OVSRootEnv, s.OVSRoot},
 		{BridgesEnv, strings.Join(s.Bridges, ",")}, {LevelEnv, string(s.Level)}, {CoverageEnv, string(s.Coverage)},
-		{PipelineEnv, s.Pipeline}, {KnownEnv, s.Known}, {OutEnv, s.Out}, {InputsEnv, s.Inputs},
+		{PipelineEnv, s.Pipeline}, {KnownEnv, s.Known}, {OutEnv, s.Out},
 	} {
 		list = append(list, v[0]+"="+v[1])
 	}

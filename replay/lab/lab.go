@@ -75,6 +75,27 @@ func Open(ctx context.Context, img image.Image, name string) (*Bridge, error) {
 	return b, nil
 }
 
+// OpenAll opens bridges of the names given, all at once. If one cannot be
+// opened, none is.
+func OpenAll(ctx context.Context, img image.Image, names []string) ([]*Bridge, error) {
+	list := make([]*Bridge, len(names))
+	errs := make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() { list[i], errs[i] = Open(ctx, img, name) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		for _, b := range list {
+			if b != nil {
+				_ = b.Close()
+			}
+		}
+		return nil, err
+	}
+	return list, nil
+}
+
 // prepare finds the files that a guest needs.
 func prepare(ctx context.Context, img image.Image, name string) (*Bridge, error) {
 	if !slices.Contains(Bridges(), name) {

@@ -37,15 +37,15 @@ func Fuzz(f *testing.F, pipeline replay.Pipeline) {
 	if err := lab.Prepare(context.Background()); err != nil {
 		f.Fatal(err)
 	}
-	var j *judge
+	var s *screener
 	start := sync.OnceFunc(func() {
-		if j, err = newJudge(context.Background(), img, settings); err == nil {
-			err = j.getUsed(context.Background(), shorten(fuzz.Decode(nil, pipeline)))
+		if s, err = newScreener(context.Background(), img, settings); err == nil {
+			err = s.getUsed(context.Background(), shorten(fuzz.Decode(nil, pipeline)))
 		}
 	})
 	f.Cleanup(func() {
-		if j != nil {
-			j.close()
+		if s != nil {
+			s.close()
 		}
 	})
 	if isWorker() {
@@ -62,7 +62,7 @@ func Fuzz(f *testing.F, pipeline replay.Pipeline) {
 		if settings.Level == replay.Warm {
 			hurry(trace, data)
 		}
-		j.input(t, shorten(trace))
+		s.input(t, shorten(trace))
 	})
 }
 

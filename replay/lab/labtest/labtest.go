@@ -2,10 +2,7 @@
 package labtest
 
 import (
-	"context"
-	"errors"
 	"os"
-	"sync"
 	"testing"
 
 	"github.com/ctdiff/ctdiff/replay/lab"
@@ -50,25 +47,4 @@ func Bridge(t testing.TB, profile, name string) *lab.Bridge {
 		}
 	})
 	return b
-}
-
-// OpenAll opens bridges of the names given, all at once. If one cannot be
-// opened, none is.
-func OpenAll(ctx context.Context, img image.Image, names []string) ([]*lab.Bridge, error) {
-	list := make([]*lab.Bridge, len(names))
-	errs := make([]error, len(names))
-	var all sync.WaitGroup
-	for i, name := range names {
-		all.Go(func() { list[i], errs[i] = lab.Open(ctx, img, name) })
-	}
-	all.Wait()
-	if err := errors.Join(errs...); err != nil {
-		for _, b := range list {
-			if b != nil {
-				_ = b.Close()
-			}
-		}
-		return nil, err
-	}
-	return list, nil
 }

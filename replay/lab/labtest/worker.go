@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/ctdiff/ctdiff/corpus"
-	"github.com/ctdiff/ctdiff/fuzz"
 	"github.com/ctdiff/ctdiff/fuzz/campaign"
 	"github.com/ctdiff/ctdiff/oracle"
 	"github.com/ctdiff/ctdiff/replay"
@@ -19,10 +18,10 @@ import (
 
 // A worker is what a worker of Go's fuzzer has in a campaign.
 type worker struct {
-	dir, inputs string
-	writer      *corpus.Writer
-	// settled is what came of signatures that the screening saw.
-	settled map[string]*settled
+	dir    string
+	writer *corpus.Writer
+	// seen is by the signature that the screening saw.
+	seen    map[string]*occurrences
 	covered map[uint32]struct{}
 	traces  uint64
 	sampled time.Time
@@ -30,10 +29,14 @@ type worker struct {
 	failures int
 }
 
-type settled struct {
-	signature string
-	status    corpus.Status
-	examined  int
+// occurrences are those of one signature.
+type occurrences struct {
+	settled corpus.Settled
+	// final says that no more will be found out.
+	final bool
+	// waiting is how many have yet to be counted, since it is not known what
+	// they are.
+	waiting uint64
 }
 
 func join(s campaign.Settings) (*worker, error) {
@@ -41,7 +44,7 @@ func join(s campaign.Settings) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &worker{dir: s.Out, inputs: s.Inputs, writer: w, settled: map[string]*settled{}, covered: map[uint32]struct{}{}}, nil
+	return &worker{dir: s.Out, writer: w, seen: map[string]*occurrences{}, covered: map[uint32]struct{}{}}, nil
 }
 
 func (w *worker) close(restarts int) {
@@ -76,10 +79,10 @@ const maxFailures = 10
 
 // input screens a trace, and then what is left of it without the packets at which
 // the bridges differ, until they agree.
-func (w *worker) input(ctx context.Context, t *testing.T, j *judge, trace replay.Trace) {
+func (w *worker) input(ctx context.Context, t *testing.T, s *screener, trace replay.Trace) {
 	t.Helper()
 	for len(trace.Packets) > 0 {
-		seen, err := j.screen(ctx, trace)
+		seen, err := s.screen(ctx, trace)
 		if err == nil && seen.Outcome == oracle.Agree {
 			w.failures = 0
 			return
@@ -88,7 +91,7 @@ func (w *worker) input(ctx context.Context, t *testing.T, j *judge, trace replay
 			err = errors.New(seen.Reason)
 		}
 		if err == nil {
-			err = w.note(ctx, j, trace, seen)
+			err = w.note(corpus.Suspect{Signature: seen.Signature, Trace: trace})
 		}
 		if err != nil {
 			w.failed(t, trace, err)
@@ -102,49 +105,49 @@ func (w *worker) input(ctx context.Context, t *testing.T, j *judge, trace replay
 // the screening sees it again.
 const examinations = 8
 
-// note counts a signature that the screening saw, having found out first what it
-// is.
-func (w *worker) note(ctx context.Context, j *judge, trace replay.Trace, seen oracle.Verdict) error {
-	s := w.settled[seen.Signature]
-	if s == nil {
-		s = &settled{signature: seen.Signature}
-		w.settled[seen.Signature] = s
+// note counts what the screening saw, and leaves it to be examined if it is not
+// known what that is.
+func (w *worker) note(s corpus.Suspect) error {
+	o := w.seen[s.Signature]
+	if o == nil {
+		o = &occurrences{}
+		w.seen[s.Signature] = o
 	}
-	if s.status == "" || s.status == corpus.Inconclusive && s.examined < examinations {
-		f, err := j.examine(ctx, trace, seen, func(signature string) bool { return w.writer.Has(signature, corpus.New) })
-		if err != nil {
-			return err
-		}
-		s.examined++
-		s.signature, s.status = f.Signature, f.Status
-		if err := w.keep(f); err != nil {
-			return err
+	o.waiting++
+	if !o.final && !w.writer.Waiting(s.Signature) {
+		settled, ok := w.writer.Settled(s.Signature)
+		o.final = ok && (settled.Status != corpus.Inconclusive || settled.Examined >= examinations)
+		if o.settled = settled; !o.final {
+			if err := w.writer.Suspect(s); err != nil {
+				return err
+			}
 		}
 	}
-	return w.writer.Seen(s.signature, s.status, 1)
+	if o.settled.Status == "" {
+		return nil
+	}
+	n := o.waiting
+	o.waiting = 0
+	return w.writer.Seen(o.settled.Signature, o.settled.Status, n)
 }
 
-// keep records a finding unless there is one of its signature, and puts its trace
-// among the inputs of the fuzzer.
-func (w *worker) keep(f corpus.Finding) error {
-	if w.writer.Has(f.Signature, f.Status) {
-		return nil
+// without returns a trace without the packets at which bridges differ: what is
+// left may show something else.
+func without(trace replay.Trace, v oracle.Verdict) replay.Trace {
+	differ := map[int]bool{}
+	for _, d := range v.Differences {
+		differ[d.Packet] = true
 	}
-	if _, err := w.writer.Record(f); err != nil {
-		return err
+	left := replay.Trace{Pipeline: trace.Pipeline}
+	for i, p := range trace.Packets {
+		if !differ[i] {
+			left.Packets = append(left.Packets, p)
+		}
 	}
-	if f.Status == corpus.Inconclusive {
-		return nil
+	if len(left.Packets) == len(trace.Packets) {
+		return replay.Trace{}
 	}
-	data, err := fuzz.Encode(f.Trace)
-	if err != nil {
-		return fmt.Errorf("finding %s as an input: %w", f.Signature, err)
-	}
-	if w.inputs == "" {
-		return nil
-	}
-	name, content := fuzz.InputFile(data)
-	return corpus.WriteFile(filepath.Join(w.inputs, name), content)
+	return left
 }
 
 // failed has a worker go on after a failure of the lab, but not for ever, nor if

@@ -1,4 +1,4 @@
-package labtest
+package judge
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 // do with the packet that differs, the filters that TC was given and which of them
 // packets hit, and the functions that the kernel of one bridge ran alone. A hint
 // that cannot be had is left out.
-func (j *judge) hints(ctx context.Context, f corpus.Finding) []corpus.Hint {
+func (j *Judge) hints(ctx context.Context, f corpus.Finding) []corpus.Hint {
 	var list []corpus.Hint
 	packet := f.Trace.Packets[max(0, f.Verdict.Differences[0].Packet)]
 	for i, b := range j.opened {
@@ -60,7 +60,7 @@ func filterHint(ctx context.Context, b *lab.Bridge, p replay.Packet, name string
 }
 
 // coverageHint compares what functions the kernels of the first two bridges ran.
-func (j *judge) coverageHint(ctx context.Context, f corpus.Finding) []corpus.Hint {
+func (j *Judge) coverageHint(ctx context.Context, f corpus.Finding) []corpus.Hint {
 	if j.symbols == nil || j.settings.Coverage == campaign.CoverageOff || !lab.Warmable(f.Trace.Pipeline) {
 		return nil
 	}

@@ -1,19 +1,18 @@
-package labtest
+// Package judge screens traces on bridges of the lab, and finds out of those at
+// which they differ what it is: it confirms, reduces, names, and looks for hints.
+package judge
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/ctdiff/ctdiff/corpus"
 	"github.com/ctdiff/ctdiff/corpus/report"
 	"github.com/ctdiff/ctdiff/fuzz/campaign"
-	"github.com/ctdiff/ctdiff/fuzz/feedback"
 	"github.com/ctdiff/ctdiff/oracle"
 	"github.com/ctdiff/ctdiff/oracle/known"
 	"github.com/ctdiff/ctdiff/oracle/reduce"
@@ -24,20 +23,24 @@ import (
 	"github.com/ctdiff/ctdiff/replay/tracetext"
 )
 
-// A judge screens the inputs of a fuzz target, and looks closer at those at which
-// the bridges differ.
-type judge struct {
+// A Judge has bridges of its own. It is not for concurrent use.
+type Judge struct {
 	settings campaign.Settings
 	opened   []*lab.Bridge
 	bridges  []replay.Replayer
 	known    known.List
-	shown    feedback.Features
 	symbols  *symbol.Table // nil if the kernel has none
-	worker   *worker       // nil if there is no campaign
+	// screenedTime and confirmedTime bound the two parts of a reduction.
+	screenedTime, confirmedTime time.Duration
 }
 
-func newJudge(ctx context.Context, img image.Image, s campaign.Settings) (*judge, error) {
-	j := &judge{settings: s, known: known.Shipped()}
+// New opens the bridges that the settings choose.
+func New(ctx context.Context, img image.Image, s campaign.Settings) (*Judge, error) {
+	j := &Judge{settings: s, known: known.Shipped(), screenedTime: time.Second, confirmedTime: 2500 * time.Millisecond}
+	if s.Out != "" {
+		// A campaign has the time that an input of Go's fuzzer has not.
+		j.screenedTime, j.confirmedTime = 10*time.Second, time.Minute
+	}
 	if s.Known != "" {
 		list, err := known.ReadFile(s.Known)
 		if err != nil {
@@ -45,16 +48,10 @@ func newJudge(ctx context.Context, img image.Image, s campaign.Settings) (*judge
 		}
 		j.known = append(j.known, list...)
 	}
-	if s.Out != "" {
-		var err error
-		if j.worker, err = join(s); err != nil {
-			return nil, err
-		}
-	}
 	// A kernel of the user's may have no symbols.
 	j.symbols, _ = symbol.Read(cmp.Or(img.Symbols, img.Kernel))
 	var err error
-	if j.opened, err = OpenAll(ctx, img, s.Bridges); err != nil {
+	if j.opened, err = lab.OpenAll(ctx, img, s.Bridges); err != nil {
 		return nil, err
 	}
 	for _, b := range j.opened {
@@ -66,112 +63,40 @@ func newJudge(ctx context.Context, img image.Image, s campaign.Settings) (*judge
 	return j, nil
 }
 
-// getUsed has what a plain trace shows not lead the fuzzer: nearly every other shows
-// it too. The first replays of it make its flows.
-func (j *judge) getUsed(ctx context.Context, plain replay.Trace) error {
-	if j.settings.Coverage != campaign.CoverageGuide {
-		return nil
-	}
-	for range 3 {
-		obs, err := replay.All(ctx, j.bridges, plain, j.settings.Level)
-		if _, refused := errors.AsType[*lab.RefusedError](err); refused {
-			return nil // the first input says so
-		}
-		if err != nil {
-			return err
-		}
-		j.shown = feedback.Features{}
-		j.shown.Observe(obs)
-	}
-	j.shown.Usual()
-	return nil
-}
-
-func (j *judge) close() {
+// Close ends the bridges.
+func (j *Judge) Close() {
 	for _, b := range j.opened {
 		_ = b.Close()
 	}
-	if j.worker != nil {
-		j.worker.close(j.restarts())
-	}
 }
 
-func (j *judge) restarts() (sum int) {
+// Restarts is how often a guest that died was replaced.
+func (j *Judge) Restarts() (sum int) {
 	for _, b := range j.opened {
 		sum += b.Restarts()
 	}
 	return sum
 }
 
-// inputTime bounds what is done for an input: Go's fuzzer gives one up that
-// takes ten seconds.
-const inputTime = 8 * time.Second
-
-// input fails t if the bridges diverge or the lab does, or has the campaign note
-// it.
-func (j *judge) input(t *testing.T, trace replay.Trace) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), inputTime)
-	defer cancel()
-	if j.worker != nil {
-		j.worker.input(ctx, t, j, trace)
-		return
-	}
-	seen, err := j.screen(ctx, trace)
-	if err != nil {
-		t.Fatal("the lab failed: ", err)
-	}
-	if seen.Outcome == oracle.Agree {
-		return
-	}
-	f, err := j.examine(ctx, trace, seen, nil)
-	if err != nil {
-		t.Fatal("the lab failed: ", err)
-	}
-	if f.Status == corpus.Inconclusive {
-		t.Logf("inconclusive: %s: %s", f.Signature, f.Reason)
-		return
-	}
-	t.Fatal(j.text(t, f))
-}
-
-// screen replays a trace and compares what the bridges made of it. At level warm
-// one replay may meet flows that the one before has left: a trace at which they
-// differ is replayed once more.
-func (j *judge) screen(ctx context.Context, trace replay.Trace) (v oracle.Verdict, err error) {
-	for range 2 {
-		obs, err := replay.All(ctx, j.bridges, trace, j.settings.Level)
-		if err != nil {
-			return v, err
-		}
-		if j.settings.Coverage == campaign.CoverageGuide {
-			j.shown.Observe(obs)
-			j.shown.Report()
-		}
-		if j.worker != nil {
-			j.worker.count(obs, j.restarts())
-		}
-		if v = oracle.Compare(trace, obs); v.Outcome == oracle.Agree || j.settings.Level != replay.Warm {
-			break
-		}
-	}
-	return v, nil
-}
+// Bridges returns the bridges, for replays.
+func (j *Judge) Bridges() []replay.Replayer { return j.bridges }
 
 // confirmations is how often a divergence is replayed once more at each level.
 const confirmations = 2
 
-// examine finds out whether what the screening saw is a divergence, and reduces
-// it unless keeps says that it is kept already.
-func (j *judge) examine(ctx context.Context, trace replay.Trace, seen oracle.Verdict, kept func(signature string) bool) (corpus.Finding, error) {
-	f := corpus.Finding{Signature: seen.Signature, Status: corpus.Inconclusive, Level: replay.Booted, Trace: trace, Original: trace, Profile: j.settings.Profile}
+// Examine finds out whether a trace at which the screening saw a difference, of some
+// signature, diverges, and if it does, reduces it, unless kept, which may be nil,
+// says that there is a finding of its signature. What is not confirmed comes back as
+// [corpus.Inconclusive], with the reason. An error is the lab's.
+func (j *Judge) Examine(ctx context.Context, trace replay.Trace, signature string, kept func(signature string) bool) (corpus.Finding, error) {
+	f := corpus.Finding{Signature: signature, Status: corpus.Inconclusive, Level: replay.Booted, Trace: trace, Original: trace, Profile: j.settings.Profile}
 	runs, purged, err := j.confirm(ctx, trace, replay.Purged)
 	if err != nil {
 		return f, err
 	}
 	f.Observations, f.Verdict, f.Level = runs[0], purged, replay.Purged
 	if purged.Outcome != oracle.Diverge {
-		f.Reason = fmt.Sprintf("at level %s: %s", j.settings.Level, seen.Differences[0].Text)
+		f.Reason = fmt.Sprintf("seen at level %s only: the bridges agree at level %s", j.settings.Level, replay.Purged)
 		if purged.Reason != "" {
 			f.Reason = purged.Reason
 		}
@@ -196,16 +121,14 @@ func (j *judge) examine(ctx context.Context, trace replay.Trace, seen oracle.Ver
 	if kept != nil && kept(f.Signature) {
 		return f, nil
 	}
-	if err := j.reduce(ctx, &f, seen); err != nil {
+	if err := j.reduce(ctx, &f); err != nil {
 		return f, err
 	}
-	if j.worker != nil {
-		f.Hints = j.hints(ctx, f)
-	}
+	f.Hints = j.hints(ctx, f)
 	return f, nil
 }
 
-func (j *judge) confirm(ctx context.Context, trace replay.Trace, level replay.Level) ([][]replay.Observation, oracle.Verdict, error) {
+func (j *Judge) confirm(ctx context.Context, trace replay.Trace, level replay.Level) ([][]replay.Observation, oracle.Verdict, error) {
 	var runs [][]replay.Observation
 	for range confirmations {
 		obs, err := replay.All(ctx, j.bridges, trace, level)
@@ -217,26 +140,19 @@ func (j *judge) confirm(ctx context.Context, trace replay.Trace, level replay.Le
 	return runs, oracle.Confirm(trace, runs), nil
 }
 
-// screenedTime and confirmedTime bound a reduction, of the ten seconds after which
-// Go's fuzzer gives an input up.
-const (
-	screenedTime  = time.Second
-	confirmedTime = 2500 * time.Millisecond
-)
-
 // reduce makes f's trace as small as it can be with the same signature: first at
 // the level of the screening, where a step takes least, and then at level purged.
-func (j *judge) reduce(ctx context.Context, f *corpus.Finding, seen oracle.Verdict) error {
+func (j *Judge) reduce(ctx context.Context, f *corpus.Finding) error {
 	begin, steps := f.Original, 0
 	if j.settings.Level == replay.Warm {
-		result, _ := j.reduceAt(ctx, begin, replay.Warm, seen, screenedTime)
+		result, _ := j.reduceAt(ctx, begin, replay.Warm, f.Verdict, j.screenedTime)
 		steps = result.Steps
 		var err error
 		if begin, err = j.shownBy(ctx, f, result.Trace); err != nil {
 			return err
 		}
 	}
-	result, err := j.reduceAt(ctx, begin, replay.Purged, f.Verdict, confirmedTime)
+	result, err := j.reduceAt(ctx, begin, replay.Purged, f.Verdict, j.confirmedTime)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -264,7 +180,7 @@ const maxCopies = 3
 
 // shownBy returns the trace, or one with so many copies of each packet that it
 // shows the finding at level purged; if none does, the original.
-func (j *judge) shownBy(ctx context.Context, f *corpus.Finding, trace replay.Trace) (replay.Trace, error) {
+func (j *Judge) shownBy(ctx context.Context, f *corpus.Finding, trace replay.Trace) (replay.Trace, error) {
 	for copies := 1; copies <= maxCopies; copies++ {
 		candidate := replay.Trace{Pipeline: trace.Pipeline}
 		for _, p := range trace.Packets {
@@ -283,7 +199,7 @@ func (j *judge) shownBy(ctx context.Context, f *corpus.Finding, trace replay.Tra
 	return f.Original, nil
 }
 
-func (j *judge) shows(ctx context.Context, candidate replay.Trace, level replay.Level, v oracle.Verdict) (bool, error) {
+func (j *Judge) shows(ctx context.Context, candidate replay.Trace, level replay.Level, v oracle.Verdict) (bool, error) {
 	obs, err := replay.All(ctx, j.bridges, candidate, level)
 	if _, refused := errors.AsType[*lab.RefusedError](err); refused {
 		return false, nil
@@ -296,7 +212,7 @@ func (j *judge) shows(ctx context.Context, candidate replay.Trace, level replay.
 
 // reduceAt reduces a trace for a time. What is being replayed when that is over is
 // not given up: it would cost the guests.
-func (j *judge) reduceAt(ctx context.Context, trace replay.Trace, level replay.Level, v oracle.Verdict, limit time.Duration) (reduce.Result, error) {
+func (j *Judge) reduceAt(ctx context.Context, trace replay.Trace, level replay.Level, v oracle.Verdict, limit time.Duration) (reduce.Result, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%v were over; ctdiff minimize goes on", limit))
 	defer cancel()
 	holds := func(_ context.Context, candidate replay.Trace) (bool, error) {
@@ -305,40 +221,19 @@ func (j *judge) reduceAt(ctx context.Context, trace replay.Trace, level replay.L
 	return reduce.Reduce(limited, trace, holds, reduce.Options{})
 }
 
-// text shows a finding.
-func (j *judge) text(t *testing.T, f corpus.Finding) string {
-	t.Helper()
+// Text shows a finding side by side, and its trace.
+func (j *Judge) Text(f corpus.Finding) (string, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "the bridges diverge on profile %s; reduced from %d packets to %d\n", j.settings.Profile, len(f.Original.Packets), len(f.Trace.Packets))
 	if err := report.Table(&text, f.Trace, f.Observations, f.Verdict, report.Options{}); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	if f.Reason != "" {
 		fmt.Fprintf(&text, "\n%s: %s\n", f.Status, f.Reason)
 	}
 	text.WriteString("\n")
 	if err := tracetext.Format(&text, f.Trace); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	return text.String()
-}
-
-// without returns a trace without the packets at which bridges differ: what is
-// left may show something else.
-func without(trace replay.Trace, v oracle.Verdict) replay.Trace {
-	differ := map[int]bool{}
-	for _, d := range v.Differences {
-		differ[d.Packet] = true
-	}
-	left := replay.Trace{Pipeline: trace.Pipeline}
-	for i, p := range trace.Packets {
-		if !differ[i] {
-			left.Packets = append(left.Packets, p)
-		}
-	}
-	if len(left.Packets) == len(trace.Packets) {
-		return replay.Trace{}
-	}
-	left.Packets = slices.Clip(left.Packets)
-	return left
+	return text.String(), nil
 }
