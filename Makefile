@@ -17,10 +17,9 @@ export GO
 PROFILE ?= debian-11
 PROFILES ?= debian-11 debian-12 debian-13
 
-# make fuzz: how long, and further flags. The minimizer of Go knows bytes, not
-# packets: it is not worth a minute.
+# make fuzz: how long, and further flags of ctdiff fuzz.
 FUZZTIME ?= 60s
-FUZZFLAGS ?= -fuzzminimizetime=5s
+FUZZFLAGS ?=
 
 # make test: packages, and further flags of go test.
 PKG ?= ./...
@@ -43,13 +42,8 @@ help: ## list the targets
 	@sed -n 's/^\([A-Z]*\) ?= *\(.*\)/  \1=\2/p' Makefile
 
 .PHONY: fuzz
-fuzz: lab-$(PROFILE) ## fuzz ICMPv6 on debian-11 for a minute, and show what the bridges disagree about
+fuzz: lab-$(PROFILE) ## fuzz ICMPv6 on debian-11 for a minute, and show what the bridges disagree about, also as a page
 	@CTDIFF_PROFILE=$(PROFILE) FUZZTIME=$(FUZZTIME) FUZZFLAGS="$(FUZZFLAGS)" .ci/fuzz
-
-.PHONY: fuzz-replay
-fuzz-replay: lab-$(PROFILE) ## replay an input that make fuzz has kept: INPUT=FILE
-	@[ -n "$(INPUT)" ] || { echo "which one? make fuzz-replay INPUT=FILE" >&2; exit 2; }
-	@CTDIFF_PROFILE=$(PROFILE) .ci/fuzz "$(INPUT)"
 
 .PHONY: test
 test: setup-test lab ## run all tests; one that lacks the lab fails

@@ -67,6 +67,8 @@ type Campaign struct {
 	// Findings are ordered as Signatures are, and without what stands in
 	// files of its own.
 	Findings []Finding
+	// Sweep is the sweep that was kept in the directory; nil if none was.
+	Sweep *Sweep
 	// Faults says what could not be read: each an [*InputError], or an error
 	// of the operating system.
 	Faults []error

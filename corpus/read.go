@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// Read reads a campaign's directory, a directory of findings, or a finding. The
-// error, an [*InputError], says that dir is none of these or is of another
-// version; what else cannot be read is in [Campaign.Faults], and the rest of
-// the campaign is there.
+// Read reads the directory of a campaign or a sweep, a directory of findings, or a
+// finding. The error, an [*InputError], says that dir is none of these or is of
+// another version; what else cannot be read is in [Campaign.Faults], and the rest
+// of the campaign is there.
 func Read(dir string) (Campaign, error) {
 	r, err := openDir(dir)
 	if err != nil {
@@ -32,8 +32,14 @@ func Read(dir string) (Campaign, error) {
 		b.findings(inconclusiveDir)
 	case r.has(findingFile):
 		err = b.finding(".")
-	case b.findings(".") == 0 && len(b.Faults) == 0:
-		err = &InputError{File: dir, Err: errors.New("no campaign and no finding: no campaign.json or finding.json in it or in a directory in it")}
+	case b.findings(".") == 0 && len(b.Faults) == 0 && !r.has(sweepFile):
+		err = &InputError{File: dir, Err: errors.New("no campaign and no finding: no campaign.json, sweep.json or finding.json in it, and no finding.json in a directory in it")}
+	}
+	if r.has(sweepFile) {
+		sweep, bad := r.sweep()
+		if b.Sweep = sweep; bad != nil {
+			b.fault(bad)
+		}
 	}
 	b.order()
 	return b.Campaign, err

@@ -52,6 +52,17 @@ func (s CTState) String() string {
 	return b.String()
 }
 
+// Words returns the names of the bits that are set, such as "inv,trk".
+func (s CTState) Words() string {
+	var names []string
+	for i, name := range ctNames {
+		if s.Value&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
 // ParseCTState reads the form that [CTState.String] writes.
 func ParseCTState(text string) (CTState, error) {
 	var s CTState

@@ -29,11 +29,13 @@ func newReport() *cobra.Command {
 		Use:   "report DIR... [-o FILE]",
 		Short: "Show what a campaign found, as a page",
 		Long: `Write a page about campaigns and findings: what ran, the signatures that were
-found and how often, and for each finding what is wrong in words, the bridges
-side by side, the packet and its way, where to look, and how to reproduce it.
+found and how often, the table of a sweep, and for each finding what is wrong in
+words, the bridges side by side, the packet and its way, where to look, and how to
+reproduce it.
 
-DIR is a campaign's directory (ctdiff fuzz --out), a directory of findings, or a
-finding. The page is one file, which needs no network.
+DIR is a campaign's directory (ctdiff fuzz --out), that of a sweep (ctdiff sweep
+--out), a directory of findings, or a finding. The page is one file, which needs no
+network.
 
 What cannot be read is said on the page and on standard error; the rest is there.`,
 		Example: `  ctdiff report ctdiff-out/debian-11 -o report.html

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ctdiff/ctdiff/corpus"
 	"github.com/ctdiff/ctdiff/fuzz"
 	"github.com/ctdiff/ctdiff/fuzz/sweep"
 	"github.com/ctdiff/ctdiff/oracle"
@@ -31,9 +32,9 @@ var sweepWriters = map[string]func(*sweep.Table, io.Writer) error{
 }
 
 type sweepOptions struct {
-	image                           imageFlags
-	bridges                         []string
-	pipeline, types, format, output string
+	image                                imageFlags
+	bridges                              []string
+	pipeline, types, format, output, out string
 }
 
 func newSweep() *cobra.Command {
@@ -56,7 +57,8 @@ Rules that cannot be replayed warm, such as those that look at addresses, are
 replayed at level purged throughout: that takes many times as long.`,
 		Example: `  ctdiff sweep
   ctdiff sweep --profile debian-13 --pipeline rules.txt
-  ctdiff sweep --types 128,133-137 --format csv -o table.csv`,
+  ctdiff sweep --types 128,133-137 --format csv -o table.csv
+  ctdiff sweep --out swept && ctdiff report swept -o report.html`,
 		Args: takesNone,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSweep(cmd.Context(), opts) },
 	}
@@ -67,6 +69,7 @@ replayed at level purged throughout: that takes many times as long.`,
 	flags.StringVar(&opts.types, "types", "0-255", "ICMPv6 `TYPES` to sweep, such as 128,133-137")
 	flags.StringVar(&opts.format, "format", "text", "`FORMAT`: text, csv (a row for each pair), or json")
 	flags.StringVarP(&opts.output, "output", "o", "", "`FILE` to write, whole or not at all (default standard output)")
+	flags.StringVar(&opts.out, "out", "", "`DIR`ectory, such as a campaign's, to keep the table in as well, for ctdiff report")
 	completeWith(cmd, "bridges", lab.Bridges())
 	completeWith(cmd, "format", sweepFormats)
 	return withExits(cmd,
@@ -97,6 +100,9 @@ func runSweep(ctx context.Context, opts sweepOptions) (err error) {
 	if err := sweepWriters[opts.format](table, &text); err != nil {
 		return err
 	}
+	if err := opts.keep(table); err != nil {
+		return err
+	}
 	if err := writeOutput(opts.output, text.Bytes()); err != nil {
 		return err
 	}
@@ -106,6 +112,18 @@ func runSweep(ctx context.Context, opts sweepOptions) (err error) {
 		}
 	}
 	return nil
+}
+
+// keep keeps the table for the report.
+func (o sweepOptions) keep(table *sweep.Table) error {
+	if o.out == "" {
+		return nil
+	}
+	var text bytes.Buffer
+	if err := table.JSON(&text); err != nil {
+		return err
+	}
+	return explainWrite(corpus.WriteSweep(o.out, text.Bytes()), o.out)
 }
 
 // read checks the options; it boots nothing.
@@ -128,9 +146,16 @@ func (o sweepOptions) read() (cases []sweep.Case, rules replay.Pipeline, r *repl
 		}
 	}
 	if o.pipeline != "" {
-		rules, err = readPipeline(o.pipeline)
+		if rules, err = readPipeline(o.pipeline); err != nil {
+			return nil, nil, nil, err
+		}
 	}
-	return sweep.Cases(types), rules, r, err
+	if o.out != "" {
+		if err := os.MkdirAll(o.out, 0o777); err != nil {
+			return nil, nil, nil, explainWrite(err, o.out)
+		}
+	}
+	return sweep.Cases(types), rules, r, nil
 }
 
 // explained says of rules that Open vSwitch refuses where they stand.

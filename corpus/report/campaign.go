@@ -29,6 +29,8 @@ type campaignView struct {
 	Findings   []findingView
 	// NotShown is the number of findings that are not told in full.
 	NotShown int
+	// Sweep is nil if there was none.
+	Sweep *sweepView
 }
 
 // A fact is a line of a table that says what something is.
@@ -70,7 +72,7 @@ func (p *Page) campaign(id string, c corpus.Campaign) campaignView {
 	if abs, err := filepath.Abs(c.Dir); err == nil {
 		name = filepath.Base(abs) // not "."
 	}
-	v := campaignView{ID: id, Name: name, Words: summary(c), Facts: facts(c)}
+	v := campaignView{ID: id, Name: name, Words: summary(c), Facts: facts(c), Sweep: newSweepView(id, c.Sweep)}
 	anchors, titles := map[string]string{}, map[string]string{}
 	for i, f := range c.Findings {
 		if i == mostFindings {
@@ -107,6 +109,11 @@ func (p *Page) campaign(id string, c corpus.Campaign) campaignView {
 // isCampaign tells a campaign from findings that were read by themselves.
 func isCampaign(c corpus.Campaign) bool { return !c.Settings.Started.IsZero() }
 
+// isSweep tells a sweep that is alone in its directory.
+func isSweep(c corpus.Campaign) bool {
+	return c.Sweep != nil && !isCampaign(c) && len(c.Findings) == 0
+}
+
 // progress returns how far a campaign came.
 func progress(c corpus.Campaign) (last corpus.Sample) {
 	if n := len(c.Samples); n > 0 {
@@ -116,8 +123,13 @@ func progress(c corpus.Campaign) (last corpus.Sample) {
 }
 
 func profileOf(c corpus.Campaign) string {
-	if isCampaign(c) || len(c.Findings) == 0 {
+	switch {
+	case isCampaign(c):
 		return c.Settings.Profile
+	case isSweep(c):
+		return c.Sweep.Profile
+	case len(c.Findings) == 0:
+		return ""
 	}
 	profile := c.Findings[0].Profile
 	for _, f := range c.Findings {
@@ -131,6 +143,9 @@ func profileOf(c corpus.Campaign) string {
 // bridgesOf returns the campaign's bridges, with the versions that a finding
 // knows if the campaign did not when it began.
 func bridgesOf(c corpus.Campaign) []corpus.Bridge {
+	if isSweep(c) {
+		return c.Sweep.Bridges
+	}
 	bridges := slices.Clone(c.Settings.Bridges)
 	if len(c.Findings) == 0 {
 		return bridges
@@ -174,6 +189,9 @@ func summary(c corpus.Campaign) []string {
 		words = append(words, text)
 	} else if len(bridges) > 0 {
 		words = append(words, fmt.Sprintf("Bridges: %s.", and(bridges)))
+	}
+	if isSweep(c) {
+		return words
 	}
 	n := map[corpus.Status]int{}
 	for _, s := range c.Signatures {

@@ -72,7 +72,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer w.Close()
-	binary, err := o.Target.build(ctx, o.Out)
+	binary, err := o.Target.build(ctx, o.Out, o.Coverage)
 	if err != nil {
 		return err
 	}

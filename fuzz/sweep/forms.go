@@ -37,46 +37,16 @@ func (t *Table) CSV(w io.Writer) error {
 	return out.Error()
 }
 
-// JSONVersion is the version of the form that [Table.JSON] writes. A field may be
-// added in one version; another meaning or a missing field needs the next.
-const JSONVersion = 1
-
-type jsonTable struct {
-	Version   int             `json:"version"`
-	Profile   string          `json:"profile"`
-	Bridges   []corpus.Bridge `json:"bridges"`
-	Cases     int             `json:"cases"`
-	Packets   int             `json:"packets"`
-	Seconds   float64         `json:"seconds"`
-	PerSecond float64         `json:"packets_per_second"`
-	Cold      int             `json:"cold"`
-	Notes     []string        `json:"notes"`
-	Classes   []jsonClass     `json:"classes"`
-}
-
-type jsonClass struct {
-	Class      int      `json:"class"`
-	Connection bool     `json:"connection"`
-	Pairs      int      `json:"pairs"`
-	Types      []string `json:"types"`
-	Verdict    string   `json:"verdict"`
-	Signature  string   `json:"signature"`
-	Reason     string   `json:"reason,omitempty"`
-	Note       string   `json:"note,omitempty"`
-	Link       string   `json:"link,omitempty"`
-	Alone      []string `json:"alone"`
-	Bridges    []Way    `json:"bridges"`
-}
-
-// JSON writes one object: docs/sweep.md says what is in it.
+// JSON writes one object, a [corpus.Sweep] with its version: docs/sweep.md says
+// what is in it.
 func (t *Table) JSON(w io.Writer) error {
-	form := jsonTable{
-		Version: JSONVersion, Profile: t.Profile, Bridges: t.Bridges, Cases: len(t.cases),
+	form := corpus.Sweep{
+		Profile: t.Profile, Bridges: t.Bridges, Cases: len(t.cases),
 		Packets: t.Packets, Seconds: t.Seconds, PerSecond: t.rate(),
-		Cold: t.Cold, Notes: append([]string{}, t.Notes...), Classes: []jsonClass{},
+		Cold: t.Cold, Notes: append([]string{}, t.Notes...), Classes: []corpus.SweepClass{},
 	}
 	for i, c := range t.Classes {
-		one := jsonClass{
+		one := corpus.SweepClass{
 			Class: i + 1, Connection: c.Connected(), Pairs: len(c.Cases), Types: []string{},
 			Verdict: c.Verdict(), Signature: c.Signature, Reason: c.Reason, Note: c.Note, Link: c.Link,
 			Alone: append([]string{}, c.Alone...), Bridges: append([]Way{}, c.Ways...),
@@ -89,5 +59,8 @@ func (t *Table) JSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(form)
+	return enc.Encode(struct {
+		Version int `json:"version"`
+		corpus.Sweep
+	}{corpus.Version, form})
 }

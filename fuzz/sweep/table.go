@@ -73,10 +73,7 @@ func (t *Table) rate() float64 { return float64(t.Packets) / max(t.Seconds, 1e-9
 func (t *Table) labels() []string { return oracle.Labels(t.observations()) }
 
 // VerdictKnown is the verdict on a divergence that is a known issue.
-const VerdictKnown = "known"
-
-// verdicts are all that there are.
-var verdicts = []string{string(oracle.Agree), string(oracle.Diverge), VerdictKnown, string(oracle.Inconclusive)}
+const VerdictKnown = string(corpus.Known)
 
 // Verdict returns the outcome in a word: [VerdictKnown] for a divergence that is
 // known.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ctdiff/ctdiff/corpus"
 	"github.com/ctdiff/ctdiff/oracle"
 )
 
@@ -103,13 +104,13 @@ func (t *Table) usual(connected bool) (s setup) {
 	for _, c := range t.Classes {
 		if c.Connected() == connected && len(c.Ways) > 0 && len(c.Cases) > most {
 			most = len(c.Cases)
-			s = c.Ways[0].setup()
+			s = setupOf(c.Ways[0])
 		}
 	}
 	return s
 }
 
-func (w Way) setup() setup {
+func setupOf(w Way) setup {
 	s := setup{before: w.Before}
 	if i := slices.IndexFunc(w.Connections, isEchos); i >= 0 {
 		s.connection = w.Connections[i]
@@ -129,7 +130,7 @@ func (s setup) words() string {
 // said tells what a bridge makes of a class, without what is usual.
 func (c Class) said(bridge int, usual setup) string {
 	w := c.Ways[bridge]
-	s := w.setup()
+	s := setupOf(w)
 	w.Connections = slices.DeleteFunc(slices.Clone(w.Connections), isEchos)
 	text := w.String()
 	if w.Crash != "" {
@@ -193,7 +194,7 @@ func (t *Table) summary() string {
 		count[c.Verdict()] += len(c.Cases)
 	}
 	var parts []string
-	for _, verdict := range verdicts {
+	for _, verdict := range corpus.SweepVerdicts {
 		if n := count[verdict]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, verdictWords(verdict)))
 		}

@@ -5,38 +5,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ctdiff/ctdiff/corpus"
 	"github.com/ctdiff/ctdiff/replay"
 )
 
-// A Way is what one bridge makes of a case, in words and without addresses, ids
-// and times.
-type Way struct {
-	// Before has what became of the packets that make the connection.
-	Before []string `json:"before,omitempty"`
-	// Packets has what became of the packet, each time that it was sent:
-	// "+inv+trk, dropped".
-	Packets []string `json:"packets"`
-	// Connections has what the case left in the connection table: "own
-	// connection CONFIRMED".
-	Connections []string `json:"connections"`
-	// Crash has the last words of the bridge if it died.
-	Crash string `json:"crash,omitempty"`
-}
-
-// String tells of the packet and of connections.
-func (w Way) String() string {
-	if w.Crash != "" {
-		return "crash"
-	}
-	text := w.Packets[0]
-	if len(slices.Compact(slices.Clone(w.Packets))) > 1 {
-		text = "first " + strings.Join(w.Packets, ", then ")
-	}
-	for _, c := range w.Connections {
-		text += ", " + c
-	}
-	return text
-}
+// A Way is what one bridge makes of a case.
+type Way = corpus.SweepWay
 
 // wayOf puts into words what a bridge made of a case.
 func wayOf(c Case, packets []replay.Packet, s sight) Way {

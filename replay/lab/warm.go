@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 
 	"github.com/ctdiff/ctdiff/replay"
@@ -38,6 +39,8 @@ type warmState struct {
 	// while its flow table has them (nf_conntrack_netlink.c,
 	// ctnetlink_flush_iterate).
 	stuck map[string]bool
+	// upcalls counts the traces with fragments of some shape that had upcalls.
+	upcalls map[uint64]int
 }
 
 // Warmable reports whether traces with a pipeline can be replayed at level
@@ -95,7 +98,8 @@ func (b *Bridge) replayWarm(ctx context.Context, t replay.Trace) (replay.Observa
 		return replay.Observation{}, errCold
 	}
 	b.warm.traces++
-	for try := uint32(0); ; try++ {
+	shape := fragmentShape(t)
+	for try := b.warm.firstTry(shape); ; try++ {
 		// Both bridges of a pair come to the same addresses.
 		n := 2 * (warmTries*b.warm.traces + try)
 		w := how{cover: b.warm.cover, slow: try == warmTries-1, given: move.Move(n), marked: move.Move(n + 1)}
@@ -109,7 +113,46 @@ func (b *Bridge) replayWarm(ctx context.Context, t replay.Trace) (replay.Observa
 		if try == warmTries-1 {
 			return o, errors.New("more packets left the bridge than there is room for")
 		}
+		b.warm.upcalls[shape]++
 	}
+}
+
+// slowAfter is after how many traces whose fragments have the same shape, and that had
+// upcalls, others are taken slowly at once. Open vSwitch gives TC flows for packets
+// that were put together in the kernel's datapath, where they do not meet them: each
+// takes an upcall.
+const slowAfter = 2
+
+func (w *warmState) firstTry(shape uint64) uint32 {
+	if w.upcalls == nil || len(w.upcalls) > maxShapes {
+		w.upcalls = map[uint64]int{}
+	}
+	if shape != 0 && w.upcalls[shape] >= slowAfter {
+		return warmTries - 1
+	}
+	return 0
+}
+
+// maxShapes bounds what is remembered.
+const maxShapes = 10_000
+
+// fragmentShape tells traces apart by the fragments that they have; 0 is none.
+func fragmentShape(t replay.Trace) uint64 {
+	h, found := fnv.New64a(), false
+	for _, p := range t.Packets {
+		if f, ok := replay.ParseFragment(p.Frame); ok {
+			found = true
+			more := byte(0)
+			if f.More {
+				more = 1
+			}
+			h.Write([]byte{byte(p.Port), byte(f.ID), more, byte(min(f.Offset, 1)), f.Protocol})
+		}
+	}
+	if !found {
+		return 0
+	}
+	return h.Sum64()
 }
 
 // splitsQuote reports whether a packet is the first of several fragments of an

@@ -18,9 +18,10 @@ import (
 // that cannot be had is left out.
 func (j *Judge) hints(ctx context.Context, f corpus.Finding) []corpus.Hint {
 	var list []corpus.Hint
-	packet := f.Trace.Packets[max(0, f.Verdict.Differences[0].Packet)]
+	n := max(0, f.Verdict.Differences[0].Packet)
+	packet := f.Trace.Packets[n]
 	for i, b := range j.opened {
-		list = append(list, traceHint(ctx, b, f.Trace.Pipeline, packet, j.settings.Bridges[i])...)
+		list = append(list, traceHint(ctx, b, f.Trace.Pipeline, packet, f.Observations[i], n)...)
 	}
 	if _, err := replay.All(ctx, j.bridges, f.Trace, replay.Purged); err == nil {
 		for i, b := range j.opened {
@@ -40,13 +41,22 @@ func run(ctx context.Context, b *lab.Bridge, rules replay.Pipeline, argv ...stri
 	return text, text != ""
 }
 
-func traceHint(ctx context.Context, b *lab.Bridge, rules replay.Pipeline, p replay.Packet, name string) []corpus.Hint {
-	argv := []string{"ovs-appctl", "ofproto/trace", "br0", fmt.Sprintf("in_port=%d", p.Port), hex.EncodeToString(p.Frame)}
-	text, ok := run(ctx, b, rules, argv...)
+// traceHint has ofproto/trace follow the packet at n with the ct_state that it had on
+// a bridge.
+func traceHint(ctx context.Context, b *lab.Bridge, rules replay.Pipeline, p replay.Packet, o replay.Observation, n int) []corpus.Hint {
+	argv := []string{"ovs-appctl", "ofproto/trace", "br0", fmt.Sprintf("in_port=%d", p.Port)}
+	if n < len(o.Packets) {
+		for _, s := range o.Packets[n].Witness {
+			if s.Recirc > 0 && s.CTState.Value != 0 {
+				argv = append(argv, "--ct-next", s.CTState.Words())
+			}
+		}
+	}
+	text, ok := run(ctx, b, rules, append(argv, hex.EncodeToString(p.Frame))...)
 	if !ok {
 		return nil
 	}
-	return []corpus.Hint{{Title: "ofproto/trace of the packet on " + name, Text: text}}
+	return []corpus.Hint{{Title: "ofproto/trace of the packet on " + o.Bridge, Text: text}}
 }
 
 // filterHint shows the filters of TC at the port that the packet enters, if there

@@ -26,6 +26,13 @@ import (
 // Without a lab the target is skipped, or fails if [RequireEnv] says so.
 func Fuzz(f *testing.F, pipeline replay.Pipeline) {
 	f.Helper()
+	FuzzWith(f, pipeline, fuzz.Decode)
+}
+
+// FuzzWith is [Fuzz] with a decoder in the place of [fuzz.Decode]: it has to return
+// a valid trace with the pipeline for any data, the same each time.
+func FuzzWith(f *testing.F, pipeline replay.Pipeline, decode func(data []byte, pipeline replay.Pipeline) replay.Trace) {
+	f.Helper()
 	settings, err := campaign.FromEnv()
 	if err != nil {
 		f.Fatal(err)
@@ -40,7 +47,7 @@ func Fuzz(f *testing.F, pipeline replay.Pipeline) {
 	var s *screener
 	start := sync.OnceFunc(func() {
 		if s, err = newScreener(context.Background(), img, settings); err == nil {
-			err = s.getUsed(context.Background(), shorten(fuzz.Decode(nil, pipeline)))
+			err = s.getUsed(context.Background(), shorten(decode(nil, pipeline)))
 		}
 	})
 	f.Cleanup(func() {
@@ -58,7 +65,7 @@ func Fuzz(f *testing.F, pipeline replay.Pipeline) {
 		if start(); err != nil {
 			t.Fatal("the lab did not start: ", err)
 		}
-		trace := fuzz.Decode(data, pipeline)
+		trace := decode(data, pipeline)
 		if settings.Level == replay.Warm {
 			hurry(trace, data)
 		}
