@@ -90,10 +90,16 @@ const confirmations = 2
 // [corpus.Inconclusive], with the reason. An error is the lab's.
 func (j *Judge) Examine(ctx context.Context, trace replay.Trace, signature string, kept func(signature string) bool) (corpus.Finding, error) {
 	f := corpus.Finding{Signature: signature, Status: corpus.Inconclusive, Level: replay.Booted, Trace: trace, Original: trace, Profile: j.settings.Profile}
-	runs, purged, err := j.confirm(ctx, trace, replay.Purged)
-	if err != nil {
-		return f, err
+	var runs [][]replay.Observation
+	var purged oracle.Verdict
+	for copies := 1; copies <= maxCopies && purged.Outcome != oracle.Diverge; copies++ {
+		f.Trace = repeated(trace, copies)
+		var err error
+		if runs, purged, err = j.confirm(ctx, f.Trace, replay.Purged); err != nil {
+			return f, err
+		}
 	}
+	trace, f.Original = f.Trace, f.Trace
 	f.Observations, f.Verdict, f.Level = runs[0], purged, replay.Purged
 	if purged.Outcome != oracle.Diverge {
 		f.Reason = fmt.Sprintf("seen at level %s only: the bridges agree at level %s", j.settings.Level, replay.Purged)
@@ -103,6 +109,13 @@ func (j *Judge) Examine(ctx context.Context, trace replay.Trace, signature strin
 		return f, nil
 	}
 	_, booted, err := j.confirm(ctx, trace, replay.Booted)
+	if ctx.Err() != nil && j.settings.Out == "" {
+		// What is confirmed at level purged is worth more than to say that Go's
+		// fuzzer has not given more time.
+		f.Signature, f.Status = purged.Signature, corpus.New
+		f.Reason = fmt.Sprintf("not confirmed at level %s, nor reduced: the time for an input was over", replay.Booted)
+		return f, nil
+	}
 	if err != nil {
 		return f, err
 	}
@@ -121,7 +134,7 @@ func (j *Judge) Examine(ctx context.Context, trace replay.Trace, signature strin
 	if kept != nil && kept(f.Signature) {
 		return f, nil
 	}
-	if err := j.reduce(ctx, &f); err != nil {
+	if err := j.reduce(ctx, &f); err != nil && (ctx.Err() == nil || j.settings.Out != "") {
 		return f, err
 	}
 	f.Hints = j.hints(ctx, f)
@@ -173,25 +186,31 @@ func (j *Judge) reduce(ctx context.Context, f *corpus.Finding) error {
 	return nil
 }
 
-// maxCopies is how often each packet of a trace that was reduced at level warm is
-// sent at most: at level purged the first one of a flow takes an upcall, and does
-// not meet it.
+// maxCopies is how often each packet of a trace that was seen at level warm is sent
+// at most: at level purged the first one of a flow takes an upcall, and does not meet
+// it.
 const maxCopies = 3
+
+// repeated returns a trace in which each packet is sent so many times.
+func repeated(trace replay.Trace, copies int) replay.Trace {
+	list := replay.Trace{Pipeline: trace.Pipeline}
+	for _, p := range trace.Packets {
+		for n := range copies {
+			again := p
+			if n > 0 {
+				again.Gap = 0
+			}
+			list.Packets = append(list.Packets, again)
+		}
+	}
+	return list
+}
 
 // shownBy returns the trace, or one with so many copies of each packet that it
 // shows the finding at level purged; if none does, the original.
 func (j *Judge) shownBy(ctx context.Context, f *corpus.Finding, trace replay.Trace) (replay.Trace, error) {
 	for copies := 1; copies <= maxCopies; copies++ {
-		candidate := replay.Trace{Pipeline: trace.Pipeline}
-		for _, p := range trace.Packets {
-			for n := range copies {
-				again := p
-				if n > 0 {
-					again.Gap = 0
-				}
-				candidate.Packets = append(candidate.Packets, again)
-			}
-		}
+		candidate := repeated(trace, copies)
 		if ok, err := j.shows(ctx, candidate, replay.Purged, f.Verdict); ok || err != nil {
 			return candidate, err
 		}
