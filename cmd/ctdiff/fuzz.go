@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,7 +21,6 @@ import (
 	"github.com/ctdiff/ctdiff/replay/lab"
 	"github.com/ctdiff/ctdiff/replay/lab/image"
 	"github.com/ctdiff/ctdiff/replay/lab/judge"
-	"github.com/ctdiff/ctdiff/replay/tracefile"
 )
 
 type fuzzOptions struct {
@@ -40,7 +40,8 @@ func newFuzz() *cobra.Command {
 		Long: `Fuzz two bridges: Go's native fuzzer makes traces, led by the code that they run in
 the guests' kernels; what diverges is confirmed, reduced, and kept in the
 campaign's directory. The fuzzer goes on past it. The same command again goes on
-where it stopped, however it stopped.
+where it stopped, however it stopped. What waits to be examined when the time is over
+is examined then: two minutes at most.
 
 Without arguments the target is FuzzICMPv6 of ctdiff; else that of a package of
 yours, as the go command takes it. Inputs are those of go test -fuzz for the same
@@ -67,7 +68,7 @@ target, in its cache and in testdata/fuzz.`,
 	flags.DurationVar(&opts.Time, "time", 10*time.Minute, "fuzz for a `TIME` such as 90s, 10m, 8h")
 	flags.IntVar(&opts.Parallel, "parallel", runtime.GOMAXPROCS(0), "number `N` of workers, each with bridges of its own")
 	flags.StringVar(&opts.Out, "out", "", "`DIR`ectory of the campaign (default ctdiff-out/PROFILE)")
-	flags.StringVar(&opts.Corpus, "corpus", "", "`DIR`ectory of the fuzzer's inputs (default that of go test -fuzz)")
+	flags.StringVar(&opts.Corpus, "corpus", "", "`DIR`ectory in which the fuzzer keeps inputs, by target (default that of go test -fuzz)")
 	flags.StringVar(&opts.Pipeline, "pipeline", "", "`FILE` of OpenFlow rules (default those of the target)")
 	flags.StringVar(&opts.Known, "known", "", "`FILE` of known issues, besides those that ctdiff has")
 	flags.StringSliceVar(&opts.Bridges, "bridges", []string{lab.System, lab.TC}, "`BRIDGES` to compare")
@@ -97,6 +98,12 @@ func runFuzz(ctx context.Context, opts fuzzOptions, args []string) error {
 	}
 	if err := lab.Prepare(ctx); err != nil {
 		return err
+	}
+	if err := opts.tryRules(ctx); err != nil {
+		return err
+	}
+	if err := opts.Target.Check(ctx); err != nil {
+		return &inputError{err}
 	}
 	e := &examiner{opts: opts}
 	defer e.close()
@@ -184,10 +191,8 @@ func (o *fuzzOptions) check() error {
 			return &inputError{err}
 		}
 	}
-	if o.Pipeline != "" {
-		if err := checkRules(o.Pipeline); err != nil {
-			return err
-		}
+	if info, err := os.Stat(o.Out); o.Out != "" && err == nil && !info.IsDir() {
+		return badInput("%s: not a directory", o.Out)
 	}
 	o.Profile, o.KernelSrc, o.KernelImage, o.OVSRoot = spec.Profile, spec.KernelSrc, spec.KernelImage, spec.OVSRoot
 	o.Ctdiff = version()
@@ -197,14 +202,27 @@ func (o *fuzzOptions) check() error {
 	return nil
 }
 
-func checkRules(file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return &inputError{err}
+// tryRules has Open vSwitch take the rules of the user's: the workers could not say
+// well what is wrong with them.
+func (o *fuzzOptions) tryRules(ctx context.Context) error {
+	if o.Pipeline == "" {
+		return nil
 	}
-	defer f.Close()
-	if _, err := tracefile.ParsePipeline(f); err != nil {
-		return badInput("%s: %w", file, err)
+	rules, err := readPipeline(o.Pipeline)
+	if err != nil {
+		return err
+	}
+	img, err := image.Find(o.image.spec())
+	if err != nil {
+		return err
+	}
+	b, err := lab.Open(ctx, img, lab.System)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if _, err := b.Exec(ctx, rules, "ovs-vsctl", "--version"); err != nil {
+		return cmp.Or(refusal(err, o.Pipeline), err)
 	}
 	return nil
 }

@@ -56,6 +56,9 @@ func (r *run) all(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if s, statusErr := r.status(); err == nil && statusErr == nil && s.Traces == 0 {
+		return errors.New("the time was over before a trace was replayed: see fuzz.log in the campaign's directory")
+	}
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -70,6 +71,18 @@ func (t Target) goCommand(ctx context.Context, args ...string) (string, error) {
 		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, bytes.TrimSpace(errs.Bytes()))
 	}
 	return strings.TrimSpace(out.String()), nil
+}
+
+// Check returns an error if there is no such target.
+func (t Target) Check(ctx context.Context) error {
+	list, err := t.goCommand(ctx, "test", "-list", "^"+t.Name+"$", t.Package)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(strings.Split(list, "\n"), t.Name) {
+		return fmt.Errorf("package %s has no fuzz target %s", t.Package, t.Name)
+	}
+	return nil
 }
 
 // cache returns the directory where go test -fuzz keeps inputs of the package's
