@@ -74,12 +74,17 @@ type Campaign struct {
 	Faults []error
 }
 
+// Last is how far the campaign has come; zero if nothing is known of it.
+func (c Campaign) Last() Sample {
+	if len(c.Samples) == 0 {
+		return Sample{}
+	}
+	return c.Samples[len(c.Samples)-1]
+}
+
 // Seconds is the time that the campaign has run.
 func (c Campaign) Seconds() float64 {
-	var last float64
-	if n := len(c.Samples); n > 0 {
-		last = c.Samples[n-1].Seconds
-	}
+	last := c.Last().Seconds
 	for _, s := range c.Signatures {
 		last = max(last, s.FirstSeen)
 	}

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 
 	"github.com/ctdiff/ctdiff/replay"
@@ -81,6 +82,20 @@ func Confirm(t replay.Trace, runs [][]replay.Observation, strict ...string) Verd
 		v.Outcome, v.Signature, v.Suspect = Diverge, first.Signature, ""
 	}
 	return v
+}
+
+// Repeat replays a trace so many times on all bridges at once, and decides by
+// [Confirm]. runs[r][b] is what bridge b made of it the r-th time. An error is that
+// of a replay: then there is no verdict.
+func Repeat(ctx context.Context, bridges []replay.Replayer, t replay.Trace, level replay.Level, times int, strict ...string) (runs [][]replay.Observation, v Verdict, err error) {
+	for range times {
+		obs, err := replay.All(ctx, bridges, t, level)
+		if err != nil {
+			return nil, Verdict{}, err
+		}
+		runs = append(runs, obs)
+	}
+	return runs, Confirm(t, runs, strict...), nil
 }
 
 // reliability is what [Confirm] says of k in n runs.

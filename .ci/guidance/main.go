@@ -80,7 +80,7 @@ func coverage(campaigns map[string][]corpus.Campaign, limit time.Duration) {
 	for _, mode := range modes {
 		var rates []float64
 		for _, c := range campaigns[mode] {
-			last := c.Samples[len(c.Samples)-1]
+			last := c.Last()
 			rates = append(rates, float64(last.Traces)/last.Seconds)
 		}
 		row := []string{mode, spread(rates, "%.0f")}

@@ -115,7 +115,7 @@ func runFuzz(ctx context.Context, opts fuzzOptions, args []string) error {
 	show.end()
 	c, readErr := corpus.Read(opts.Out)
 	if err != nil && ctx.Err() == nil || readErr != nil {
-		return orElse(err, readErr)
+		return cmp.Or(err, readErr)
 	}
 	if printErr := opts.summarize(os.Stdout, c); printErr != nil {
 		return printErr
@@ -155,13 +155,6 @@ func (e *examiner) close() {
 	if e.judge != nil {
 		e.judge.Close()
 	}
-}
-
-func orElse(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }
 
 // check completes the options, and checks what the workers could not report well.
@@ -240,10 +233,8 @@ type summary struct {
 
 func (o *fuzzOptions) summarize(w io.Writer, c corpus.Campaign) error {
 	s := summary{Seconds: c.Seconds(), Profile: o.Profile, Out: o.Out, Signatures: c.Signatures}
-	if n := len(c.Samples); n > 0 {
-		last := c.Samples[n-1]
-		s.Traces, s.Restarts, s.Coverage = last.Traces, last.Restarts, last.Coverage
-	}
+	last := c.Last()
+	s.Traces, s.Restarts, s.Coverage = last.Traces, last.Restarts, last.Coverage
 	if s.Signatures == nil {
 		s.Signatures = []corpus.Signature{}
 	}
@@ -258,12 +249,12 @@ func (o *fuzzOptions) summarize(w io.Writer, c corpus.Campaign) error {
 		rate = float64(s.Traces) / s.Seconds
 	}
 	text := fmt.Sprintf("%d traces in %s, %.0f a second; %d places in the kernels reached; %s\n",
-		s.Traces, time.Duration(s.Seconds*float64(time.Second)).Round(time.Second), rate, s.Coverage, count(s.Restarts, "restart"))
+		s.Traces, time.Duration(s.Seconds*float64(time.Second)).Round(time.Second), rate, s.Coverage, counted(s.Restarts, "restart"))
 	if len(s.Signatures) == 0 {
 		text += "The bridges agreed about all of them.\n"
 	}
 	for _, sig := range s.Signatures {
-		text += fmt.Sprintf("%-12s  %s\n%14sseen %s, first after %.1f s", sig.Status, sig.Signature, "", count(sig.Count, "time"), sig.FirstSeen)
+		text += fmt.Sprintf("%-12s  %s\n%14sseen %s, first after %.1f s", sig.Status, sig.Signature, "", counted(sig.Count, "time"), sig.FirstSeen)
 		if sig.Trace != "" {
 			text += ": " + sig.Trace
 		}
@@ -271,11 +262,4 @@ func (o *fuzzOptions) summarize(w io.Writer, c corpus.Campaign) error {
 	}
 	_, err := io.WriteString(w, text)
 	return err
-}
-
-func count(n uint64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -16,8 +16,7 @@ import (
 	"github.com/ctdiff/ctdiff/oracle"
 	"github.com/ctdiff/ctdiff/oracle/reduce"
 	"github.com/ctdiff/ctdiff/replay"
-	"github.com/ctdiff/ctdiff/replay/lab"
-	"github.com/ctdiff/ctdiff/replay/lab/image"
+	"github.com/ctdiff/ctdiff/replay/lab/judge"
 	"github.com/ctdiff/ctdiff/replay/tracefile"
 	"github.com/ctdiff/ctdiff/replay/tracetext"
 )
@@ -166,15 +165,11 @@ func (m *minimizer) finish(ctx context.Context, result reduce.Result) error {
 
 // confirm replays a trace as often as a divergence needs.
 func (m *minimizer) confirm(ctx context.Context, t replay.Trace) (oracle.Verdict, []replay.Observation, error) {
-	var runs [][]replay.Observation
-	for range m.repeat {
-		obs, err := replay.All(ctx, m.bridges, t, m.level)
-		if err != nil {
-			return oracle.Verdict{}, nil, m.explained(err)
-		}
-		runs = append(runs, obs)
+	runs, v, err := oracle.Repeat(ctx, m.bridges, t, m.level, m.repeat, m.strict...)
+	if err != nil {
+		return v, nil, m.explained(err)
 	}
-	return oracle.Confirm(t, runs, m.strict...), runs[0], nil
+	return v, runs[0], nil
 }
 
 func (m *minimizer) booted(ctx context.Context, t replay.Trace) (oracle.Verdict, error) {
@@ -189,17 +184,9 @@ func (m *minimizer) explained(err error) error {
 	return cmp.Or(refusal(err, m.source.rules), fmt.Errorf("%s: %w", m.source.file, err))
 }
 
-// holds is the predicate of the reduction. A candidate that no bridge takes
-// does not diverge.
+// holds is the predicate of the reduction.
 func (m *minimizer) holds(ctx context.Context, t replay.Trace) (bool, error) {
-	obs, err := replay.All(ctx, m.bridges, t, m.level)
-	if errors.As(err, new(*lab.RefusedError)) || errors.As(err, new(*image.InputError)) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return oracle.Compare(t, obs, m.strict...).StillShows(m.found), nil
+	return judge.Shows(ctx, m.bridges, t, m.level, m.found, m.strict...)
 }
 
 // A reduction is what became of a trace, for programs.
@@ -253,7 +240,8 @@ func (m *minimizer) sentence(r reduction, v oracle.Verdict) string {
 	return text + fmt.Sprintf(", but not booted (%s).", cmp.Or(r.BootedSignature, string(r.Booted)))
 }
 
-func counted(n int, what string) string {
+// counted says how many there are: "1 packet", "2 packets".
+func counted[N int | uint64](n N, what string) string {
 	if n != 1 {
 		what += "s"
 	}

@@ -99,7 +99,7 @@ func runReplay(ctx context.Context, opts replayOptions, files []string) error {
 
 // withBridges reads the files, and only if all are good boots the bridges, calls
 // do, and ends them.
-func withBridges(ctx context.Context, opts replayOptions, files []string, do func(*replayer, []source) error) (err error) {
+func withBridges(ctx context.Context, opts replayOptions, files []string, do func(*replayer, []source) error) error {
 	r, err := newReplayer(opts)
 	if err != nil {
 		return err
@@ -111,15 +111,7 @@ func withBridges(ctx context.Context, opts replayOptions, files []string, do fun
 	if err := needRules(sources); err != nil {
 		return err
 	}
-	if err := r.open(ctx); err != nil {
-		return err
-	}
-	defer func() {
-		if closed := r.close(); err == nil {
-			err = closed
-		}
-	}()
-	return do(r, sources)
+	return r.during(ctx, func() error { return do(r, sources) })
 }
 
 // replayAll replays and prints each source.

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/ctdiff/ctdiff/replay/lab"
 	"github.com/ctdiff/ctdiff/replay/lab/image"
 )
@@ -55,34 +53,33 @@ func (l sides) profile() string {
 	return strings.Join(names, ",")
 }
 
-// open boots all bridges at once. Those of one that fails are closed again.
-func (r *replayer) open(ctx context.Context) error {
-	var images []image.Image
+// during boots all bridges at once, calls do, and ends them.
+func (r *replayer) during(ctx context.Context, do func() error) (err error) {
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		if closed := r.close(); err == nil {
+			err = closed
+		}
+	}()
+	return do()
+}
+
+func (r *replayer) open(ctx context.Context) (err error) {
+	var list []lab.Side
 	for _, s := range r.sides {
 		img, err := image.Find(s.spec)
 		if err != nil {
 			return err
 		}
-		images = append(images, img)
+		list = append(list, lab.Side{Image: img, Name: s.bridge})
 	}
-	bridges := make([]*lab.Bridge, len(images))
-	all, booting := errgroup.WithContext(ctx)
-	for i, img := range images {
-		all.Go(func() (err error) {
-			bridges[i], err = lab.Open(booting, img, r.sides[i].bridge)
-			return err
-		})
+	r.guests, err = lab.OpenAll(ctx, list...)
+	for _, b := range r.guests {
+		r.bridges = append(r.bridges, b)
 	}
-	err := all.Wait()
-	for _, b := range bridges {
-		if b != nil {
-			r.guests, r.bridges = append(r.guests, b), append(r.bridges, b)
-		}
-	}
-	if err != nil {
-		return errors.Join(err, r.close())
-	}
-	return nil
+	return err
 }
 
 func (r *replayer) close() error {

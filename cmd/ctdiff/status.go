@@ -12,23 +12,22 @@ import (
 // A statusLine shows how far a campaign has come: in one line that changes, or
 // where there is no terminal, in a line now and then.
 type statusLine struct {
-	out      *os.File
-	terminal bool
-	shown    bool
-	last     time.Time
+	terminalLine
+	shown bool
+	last  time.Time
 }
 
 // linesEvery is how often a line is written where there is no terminal.
 const linesEvery = 10 * time.Second
 
 func newStatusLine(out *os.File) *statusLine {
-	return &statusLine{out: out, terminal: isTerminal(out), last: time.Now()}
+	return &statusLine{terminalLine: newTerminalLine(out), last: time.Now()}
 }
 
 func (l *statusLine) update(s campaign.Status) {
 	text := fmt.Sprintf("%s  %d traces, %.0f/s  %d places in the kernels  %d inputs  %d new, %d known, %d inconclusive  %s",
 		time.Duration(s.Seconds*float64(time.Second)).Round(time.Second), s.Traces, s.Rate, s.Coverage, s.Inputs,
-		s.Signatures[corpus.New], s.Signatures[corpus.Known], s.Signatures[corpus.Inconclusive], count(s.Restarts, "restart"))
+		s.Signatures[corpus.New], s.Signatures[corpus.Known], s.Signatures[corpus.Inconclusive], counted(s.Restarts, "restart"))
 	if !l.terminal {
 		if time.Since(l.last) >= linesEvery {
 			l.last = time.Now()
@@ -36,10 +35,7 @@ func (l *statusLine) update(s campaign.Status) {
 		}
 		return
 	}
-	if columns := width(l.out); columns > 0 && len(text) >= columns {
-		text = text[:columns-1]
-	}
-	fmt.Fprintf(l.out, "\r\x1b[K%s", text)
+	l.tell(text)
 	l.shown = true
 }
 

@@ -79,20 +79,16 @@ replayed at level purged throughout: that takes many times as long.`,
 		"3    the lab failed")
 }
 
-func runSweep(ctx context.Context, opts sweepOptions) (err error) {
+func runSweep(ctx context.Context, opts sweepOptions) error {
 	cases, rules, r, err := opts.read()
 	if err != nil {
 		return err
 	}
-	if err := r.open(ctx); err != nil {
+	var table *sweep.Table
+	err = r.during(ctx, func() (err error) {
+		table, err = r.sweep(ctx, cases, rules)
 		return err
-	}
-	defer func() {
-		if closed := r.close(); err == nil {
-			err = closed
-		}
-	}()
-	table, err := r.sweep(ctx, cases, rules)
+	})
 	if err != nil {
 		return opts.explained(err)
 	}
@@ -187,14 +183,13 @@ func (r *replayer) sweep(ctx context.Context, cases []sweep.Case, rules replay.P
 
 // A sweepLine shows on a terminal how far a sweep has come.
 type sweepLine struct {
-	out           *os.File
-	terminal      bool
+	terminalLine
 	total         int
 	started, last time.Time
 }
 
 func newSweepLine(out *os.File, total int) *sweepLine {
-	return &sweepLine{out: out, terminal: isTerminal(out), total: total, started: time.Now()}
+	return &sweepLine{terminalLine: newTerminalLine(out), total: total, started: time.Now()}
 }
 
 // sweepLineEvery is how often the line changes.
@@ -204,12 +199,6 @@ func (l *sweepLine) update(done int) {
 	if time.Since(l.last) >= sweepLineEvery {
 		l.last = time.Now()
 		l.tell(fmt.Sprintf("%d of %d cases, %.0f a second", done, l.total, float64(done)/time.Since(l.started).Seconds()))
-	}
-}
-
-func (l *sweepLine) tell(text string) {
-	if l.terminal {
-		fmt.Fprint(l.out, "\r\x1b[K"+text)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strings"
 
@@ -16,6 +17,25 @@ func width(f *os.File) int {
 		return 0
 	}
 	return w
+}
+
+// A terminalLine is a line that changes, and that only a terminal gets.
+type terminalLine struct {
+	out      *os.File
+	terminal bool
+}
+
+func newTerminalLine(out *os.File) terminalLine { return terminalLine{out, isTerminal(out)} }
+
+// tell has the line say something else, as far as the terminal is wide.
+func (l terminalLine) tell(text string) {
+	if !l.terminal {
+		return
+	}
+	if columns := width(l.out); columns > 0 && len(text) >= columns {
+		text = text[:columns-1]
+	}
+	fmt.Fprintf(l.out, "\r\x1b[K%s", text)
 }
 
 // colors are the values of --color.

@@ -114,14 +114,6 @@ func isSweep(c corpus.Campaign) bool {
 	return c.Sweep != nil && !isCampaign(c) && len(c.Findings) == 0
 }
 
-// progress returns how far a campaign came.
-func progress(c corpus.Campaign) (last corpus.Sample) {
-	if n := len(c.Samples); n > 0 {
-		last = c.Samples[n-1]
-	}
-	return last
-}
-
 func profileOf(c corpus.Campaign) string {
 	switch {
 	case isCampaign(c):
@@ -183,7 +175,7 @@ func summary(c corpus.Campaign) []string {
 		bridges = append(bridges, bridgeText(b))
 	}
 	var words []string
-	last := progress(c)
+	last := c.Last()
 	if isCampaign(c) {
 		text := fmt.Sprintf("In %s, %s replayed on the bridges %s.", duration(c.Seconds()), wasWere(last.Traces, "trace"), and(bridges))
 		words = append(words, text)

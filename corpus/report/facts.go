@@ -18,7 +18,7 @@ func facts(c corpus.Campaign) []fact {
 	if !isCampaign(c) {
 		return nil
 	}
-	s, last := c.Settings, progress(c)
+	s, last := c.Settings, c.Last()
 	list := []fact{
 		{"profile", cmp.Or(s.Profile, "own kernel or Open vSwitch")},
 		{"level", string(s.Level)},

@@ -179,10 +179,8 @@ func (r *run) status() (Status, error) {
 		return Status{}, err
 	}
 	s := Status{Seconds: c.Seconds(), Inputs: r.inputs.Load(), Signatures: map[corpus.Status]int{}}
-	if n := len(c.Samples); n > 0 {
-		last := c.Samples[n-1]
-		s.Traces, s.Coverage, s.Restarts = last.Traces, last.Coverage, last.Restarts
-	}
+	last := c.Last()
+	s.Traces, s.Coverage, s.Restarts = last.Traces, last.Coverage, last.Restarts
 	for _, sig := range c.Signatures {
 		s.Signatures[sig.Status]++
 	}

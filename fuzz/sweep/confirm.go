@@ -81,25 +81,13 @@ func (t *Table) confirm(ctx context.Context, bridges []replay.Replayer, c *Class
 // alone replays a trace at level purged, and if asked to at level booted, and
 // compares what bridges make of it.
 func (t *Table) alone(ctx context.Context, bridges []replay.Replayer, trace replay.Trace, booted bool) (oracle.Verdict, error) {
-	purged, err := confirmAt(ctx, bridges, trace, replay.Purged)
+	_, purged, err := oracle.Repeat(ctx, bridges, trace, replay.Purged, confirmations)
 	if err != nil || !booted {
 		return purged, err
 	}
-	again, err := confirmAt(ctx, bridges, trace, replay.Booted)
+	_, again, err := oracle.Repeat(ctx, bridges, trace, replay.Booted, confirmations)
 	if err != nil {
 		return again, err
 	}
 	return oracle.Join(purged, again), nil
-}
-
-func confirmAt(ctx context.Context, bridges []replay.Replayer, trace replay.Trace, level replay.Level) (oracle.Verdict, error) {
-	var runs [][]replay.Observation
-	for range confirmations {
-		obs, err := replay.All(ctx, bridges, trace, level)
-		if err != nil {
-			return oracle.Verdict{}, err
-		}
-		runs = append(runs, obs)
-	}
-	return oracle.Confirm(trace, runs), nil
 }

@@ -1,7 +1,7 @@
-// Package agent runs as PID 1 in a guest: it brings three Open vSwitch
-// bridges up (one for the rules as given, one for their witness copy, one for
-// their marked copy), injects frames
-// at their ports, captures what leaves them, and dumps flows and connections.
+// Package agent runs as PID 1 in a guest: it brings three Open vSwitch bridges
+// up (one for the rules as given, one for their witness copy, one for their marked
+// copy), injects frames at their ports, captures what leaves them, and dumps flows
+// and connections.
 //
 // The guest's time is virtual: it stands still while a processor is busy and
 // leaps to the next timer when none is (time-travel=inf-cpu of User-Mode

@@ -49,13 +49,11 @@ func putRequest(b []byte, kind, flags uint16) {
 	binary.NativeEndian.PutUint16(b[6:], flags)
 }
 
-// take is dump and flush. If few connections may be there, one call of the kernel
-// does both: it makes its first answer to a dump before it looks at the next
-// request.
-func (c *connections) take(few bool) ([]byte, error) {
-	dump, err := c.dump(few)
-	if err != nil || few {
-		return dump, err
+// take is dump, and then flush.
+func (c *connections) take() ([]byte, error) {
+	dump, err := c.dump()
+	if err != nil {
+		return nil, err
 	}
 	return dump, c.flush()
 }
@@ -76,7 +74,9 @@ type pendingDump struct {
 	first, second int
 }
 
-// queue has a batch do what take does if few connections may be there.
+// queue has a batch do what take does, for no more than ctFirstFew connections. One
+// write is enough: the kernel makes its first answer to a dump before it looks at the
+// next request.
 func (c *connections) queue(b *batch) pendingDump {
 	b.write(c.fd, c.requests[:])
 	return pendingDump{c, b.receive(c.fd, c.buf[:]), b.receive(c.fd, c.end[:])}
@@ -100,14 +100,9 @@ func (d pendingDump) result(b *batch) ([]byte, error) {
 
 func kindOf(message []byte) uint16 { return binary.NativeEndian.Uint16(message[4:]) }
 
-// dump returns the netlink messages of a dump of all connections. With flush they
-// are removed at once, and more than ctFirstFew of them are not all shown.
-func (c *connections) dump(flush bool) ([]byte, error) {
-	request := c.requests[:]
-	if !flush {
-		request = request[:ctRequestLen]
-	}
-	if _, err := unix.Write(c.fd, request); err != nil {
+// dump returns the netlink messages of a dump of all connections.
+func (c *connections) dump() ([]byte, error) {
+	if _, err := unix.Write(c.fd, c.requests[:ctRequestLen]); err != nil {
 		return nil, fmt.Errorf("dump conntrack: %w", err)
 	}
 	var dump []byte

@@ -198,7 +198,7 @@ func (g *guest) purge() error {
 		}
 		// The kernel's count of connections will not do: one that something
 		// still refers to is counted, though no packet finds it.
-		table, err := g.warming.connections.dump(false)
+		table, err := g.warming.connections.dump()
 		if err != nil {
 			return err
 		}

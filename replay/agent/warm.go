@@ -121,7 +121,7 @@ func (g *guest) warmBoth(m *wire.Warm, answer *wire.Warmed) error {
 		dump := w.connections.queue(w.batch)
 		run.dump = &dump
 	} else if run.flush(); run.err == nil {
-		answer.Conntrack, run.err = w.connections.take(false)
+		answer.Conntrack, run.err = w.connections.take()
 	}
 	run.send(&g.marked, m.Marked)
 	w.connections.queueFlush(w.batch)

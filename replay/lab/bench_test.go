@@ -38,7 +38,7 @@ p2 +0s icmp6 echo-reply 2001:db8::2 > 2001:db8::1 id 7
 func BenchmarkOpen(b *testing.B) {
 	img := labtest.Image(b, benchProfile(b))
 	for b.Loop() {
-		opened, err := lab.OpenAll(b.Context(), img, lab.Bridges())
+		opened, err := lab.OpenAll(b.Context(), lab.SidesOf(img, lab.Bridges()...)...)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ctdiff/ctdiff/replay"
 	"github.com/ctdiff/ctdiff/replay/lab/image"
 	"github.com/ctdiff/ctdiff/replay/wire"
@@ -75,25 +77,39 @@ func Open(ctx context.Context, img image.Image, name string) (*Bridge, error) {
 	return b, nil
 }
 
-// OpenAll opens bridges of the names given, all at once. If one cannot be
-// opened, none is.
-func OpenAll(ctx context.Context, img image.Image, names []string) ([]*Bridge, error) {
-	list := make([]*Bridge, len(names))
-	errs := make([]error, len(names))
-	var all sync.WaitGroup
-	for i, name := range names {
-		all.Go(func() { list[i], errs[i] = Open(ctx, img, name) })
+// A Side is a bridge to open: from what, and its name.
+type Side struct {
+	Image image.Image
+	Name  string
+}
+
+// OpenAll opens bridges, all at once. If one cannot be opened, none is.
+func OpenAll(ctx context.Context, sides ...Side) ([]*Bridge, error) {
+	list := make([]*Bridge, len(sides))
+	all, booting := errgroup.WithContext(ctx)
+	for i, s := range sides {
+		all.Go(func() (err error) {
+			list[i], err = Open(booting, s.Image, s.Name)
+			return err
+		})
 	}
-	all.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := all.Wait(); err != nil {
 		for _, b := range list {
 			if b != nil {
-				_ = b.Close()
+				err = errors.Join(err, b.Close())
 			}
 		}
 		return nil, err
 	}
 	return list, nil
+}
+
+// SidesOf returns bridges of an image, by their names.
+func SidesOf(img image.Image, names ...string) (list []Side) {
+	for _, name := range names {
+		list = append(list, Side{img, name})
+	}
+	return list
 }
 
 // prepare finds the files that a guest needs.

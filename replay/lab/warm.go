@@ -47,23 +47,21 @@ type warmState struct {
 // [replay.Warm]. Others are replayed at level [replay.Purged] in its place:
 // those with rules that look at addresses, or change them, or with which a
 // bridge changes as packets pass.
-func Warmable(p replay.Pipeline) bool {
-	if _, _, ok := marked(p); !ok {
-		return false
+func Warmable(p replay.Pipeline) bool { return newWarmPlan(p).possible }
+
+func newWarmPlan(p replay.Pipeline) warmPlan {
+	plan := warmPlan{pipeline: slices.Clone(p)}
+	copied, address, ok := marked(p)
+	if _, movable := move.Movable(p); ok && movable {
+		plan.rules, plan.address, plan.possible = wire.Rules{Given: p, Copy: copied}, address, true
 	}
-	_, ok := move.Movable(p)
-	return ok
+	return plan
 }
 
 // planFor returns the plan for a pipeline.
 func (w *warmState) planFor(p replay.Pipeline) *warmPlan {
-	if slices.Equal(w.plan.pipeline, p) {
-		return &w.plan
-	}
-	w.plan = warmPlan{pipeline: slices.Clone(p), possible: Warmable(p)}
-	if w.plan.possible {
-		w.plan.rules.Given = p
-		w.plan.rules.Copy, w.plan.address, _ = marked(p)
+	if !slices.Equal(w.plan.pipeline, p) {
+		w.plan = newWarmPlan(p)
 	}
 	return &w.plan
 }

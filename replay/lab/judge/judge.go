@@ -51,7 +51,7 @@ func New(ctx context.Context, img image.Image, s campaign.Settings) (*Judge, err
 	// A kernel of the user's may have no symbols.
 	j.symbols, _ = symbol.Read(cmp.Or(img.Symbols, img.Kernel))
 	var err error
-	if j.opened, err = lab.OpenAll(ctx, img, s.Bridges); err != nil {
+	if j.opened, err = lab.OpenAll(ctx, lab.SidesOf(img, s.Bridges...)...); err != nil {
 		return nil, err
 	}
 	for _, b := range j.opened {
@@ -142,15 +142,7 @@ func (j *Judge) Examine(ctx context.Context, trace replay.Trace, signature strin
 }
 
 func (j *Judge) confirm(ctx context.Context, trace replay.Trace, level replay.Level) ([][]replay.Observation, oracle.Verdict, error) {
-	var runs [][]replay.Observation
-	for range confirmations {
-		obs, err := replay.All(ctx, j.bridges, trace, level)
-		if err != nil {
-			return nil, oracle.Verdict{}, err
-		}
-		runs = append(runs, obs)
-	}
-	return runs, oracle.Confirm(trace, runs), nil
+	return oracle.Repeat(ctx, j.bridges, trace, level, confirmations)
 }
 
 // reduce makes f's trace as small as it can be with the same signature: first at
@@ -219,14 +211,20 @@ func (j *Judge) shownBy(ctx context.Context, f *corpus.Finding, trace replay.Tra
 }
 
 func (j *Judge) shows(ctx context.Context, candidate replay.Trace, level replay.Level, v oracle.Verdict) (bool, error) {
-	obs, err := replay.All(ctx, j.bridges, candidate, level)
-	if _, refused := errors.AsType[*lab.RefusedError](err); refused {
+	return Shows(ctx, j.bridges, candidate, level, v)
+}
+
+// Shows reports whether a trace still shows what a verdict says: it is for the
+// predicate of a reduction. A candidate that no bridge can be given does not.
+func Shows(ctx context.Context, bridges []replay.Replayer, candidate replay.Trace, level replay.Level, v oracle.Verdict, strict ...string) (bool, error) {
+	obs, err := replay.All(ctx, bridges, candidate, level)
+	if errors.As(err, new(*lab.RefusedError)) || errors.As(err, new(*image.InputError)) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	return oracle.Compare(candidate, obs).StillShows(v), nil
+	return oracle.Compare(candidate, obs, strict...).StillShows(v), nil
 }
 
 // reduceAt reduces a trace for a time. What is being replayed when that is over is
