@@ -64,7 +64,9 @@ func initrd(ctx context.Context) (string, error) {
 	if err := os.WriteFile(packed, archive.Bytes(), 0o644); err != nil {
 		return "", fmt.Errorf("keep the agent: %w", err)
 	}
-	if err := os.Rename(packed, path); err != nil {
+	// What another has made meanwhile must stay: a guest that is starting may open
+	// that file and no other (confine).
+	if err := os.Link(packed, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("keep the agent: %w", err)
 	}
 	return path, removeStale(filepath.Dir(path))
